@@ -1,0 +1,436 @@
+/*
+ * arena: slices out of one reservation.
+ * Owns: the reservation, the chunk words. Calls: os. Threads: any, by
+ * compare-and-swap; growth under a lock. Never: looks at a slice's content.
+ */
+#include "pools/arena.h"
+#include "pools/os.h"
+
+enum {
+	SUMMARY_BITS = 64,
+	HEAPS_BYTES = 64 << 20,
+	/* Opened at once at first, then an eighth of what is open. */
+	GROW_MIN_CHUNKS = 2,
+	GROW_MAX_CHUNKS = 32,
+	/* Huge pages from here on: earlier they only make small programs big. */
+	HUGE_FROM_CHUNKS = 32,
+	RESERVE_TRIES = 14,
+};
+
+#define ALL_SLICES ((uint64_t)0xffffffff)
+
+struct arena arena;
+
+/* Written rarely, read by slow paths. */
+static struct {
+	_Atomic uint64_t *words;   /* one a chunk */
+	_Atomic uint64_t *summary; /* one bit a chunk: may have a free slice */
+	size_t chunks_max;
+	_Atomic size_t chunks;	   /* opened; grows only */
+	char *heaps, *heaps_end;
+	_Atomic size_t heaps_used, heaps_open;
+	size_t reserved_bytes;
+	_Atomic unsigned *fork_mark;
+	enum arena_huge huge;
+	struct lock grow;
+} self;
+
+static _Atomic size_t purged_bytes, purge_calls;
+
+static uint64_t mask_of(size_t slices)
+{
+	return slices >= CHUNK_SLICES ? ALL_SLICES : (((uint64_t)1 << slices) - 1);
+}
+
+/* Bytes before the slices for so many chunks. */
+static size_t words_bytes(size_t chunks)
+{
+	return align_up(chunks * sizeof(uint64_t), os_page_bytes);
+}
+
+static size_t summary_bytes(size_t chunks)
+{
+	return align_up(chunks / 8 + sizeof(uint64_t), os_page_bytes);
+}
+
+static size_t records_bytes(size_t chunks)
+{
+	return align_up(chunks * CHUNK_SLICES * RECORD_BYTES, os_page_bytes);
+}
+
+/*
+ * words | summary | fork mark | heaps | guard | records | guard | slices; the
+ * whole is aligned to a chunk so that huge pages fit.
+ */
+static bool lay_out(size_t chunks)
+{
+	size_t head = words_bytes(chunks) + summary_bytes(chunks) + os_page_bytes;
+	size_t meta = head + HEAPS_BYTES + os_page_bytes + records_bytes(chunks) + os_page_bytes;
+	char *start;
+
+	meta = align_up(meta, CHUNK_BYTES);
+	start = os_reserve(meta + chunks * CHUNK_BYTES, CHUNK_BYTES);
+	if (!start)
+		return false;
+	if (!os_open(start, head)) {
+		os_unmap(start, meta + chunks * CHUNK_BYTES);
+		return false;
+	}
+	self.words = (void *)start;
+	self.summary = (void *)(start + words_bytes(chunks));
+	self.fork_mark = (void *)(start + head - os_page_bytes);
+	self.heaps = start + head;
+	self.heaps_end = self.heaps + HEAPS_BYTES;
+	arena.records = self.heaps_end + os_page_bytes;
+	arena.base = start + meta;
+	self.chunks_max = chunks;
+	self.reserved_bytes = meta + chunks * CHUNK_BYTES;
+	return true;
+}
+
+bool arena_start(size_t max_bytes)
+{
+	size_t limit = os_address_limit();
+	size_t bytes = max_bytes;
+
+	/* Leave room for the program's own mappings and for large blocks. */
+	if (limit != SIZE_MAX)
+		bytes = size_min(bytes, limit / 2);
+	for (int i = 0; i < RESERVE_TRIES && bytes >= 2 * CHUNK_BYTES; i++, bytes /= 2) {
+		if (!lay_out(bytes / CHUNK_BYTES))
+			continue;
+		if (!os_wipe_on_fork(self.fork_mark, os_page_bytes))
+			self.fork_mark = NULL;
+		return true;
+	}
+	return false;
+}
+
+void arena_set_huge(enum arena_huge mode)
+{
+	self.huge = mode;
+	if (mode == ARENA_HUGE_NEVER && arena.base)
+		os_huge(arena.base, self.chunks_max * CHUNK_BYTES, false);
+}
+
+_Atomic unsigned *arena_fork_mark(void)
+{
+	return self.fork_mark;
+}
+
+size_t arena_slices(void)
+{
+	return atomic_load_explicit(&self.chunks, memory_order_acquire) * CHUNK_SLICES;
+}
+
+/* Relaxed look first: most gives find the bit set. */
+static void summary_set(size_t chunk)
+{
+	_Atomic uint64_t *word = &self.summary[chunk / SUMMARY_BITS];
+	uint64_t bit = (uint64_t)1 << (chunk % SUMMARY_BITS);
+
+	if (!(atomic_load_explicit(word, memory_order_seq_cst) & bit))
+		atomic_fetch_or(word, bit);
+}
+
+/* Cleared, then looked at again: a give in between must not stay unseen. */
+static void summary_clear(size_t chunk)
+{
+	uint64_t bit = (uint64_t)1 << (chunk % SUMMARY_BITS);
+
+	atomic_fetch_and(&self.summary[chunk / SUMMARY_BITS], ~bit);
+	if (atomic_load(&self.words[chunk]) & ALL_SLICES)
+		summary_set(chunk);
+}
+
+/* Index of the first fitting run of free slices, or -1. */
+static int find_fit(uint64_t word, size_t slices, size_t align_slices)
+{
+	static const uint32_t starts[] = { 0xffffffff, 0x55555555, 0x11111111,
+					   0x01010101, 0x00010001, 0x00000001 };
+	uint32_t fits = (uint32_t)word;
+	size_t have = 1;
+
+	while (have < slices && fits) {
+		size_t step = size_min(have, slices - have);
+
+		fits &= fits >> step;
+		have += step;
+	}
+	fits &= starts[__builtin_ctzl(align_slices)];
+	return fits ? __builtin_ctz(fits) : -1;
+}
+
+/* Takes the slices of mask from a chunk in which all of them are free. */
+static bool claim(size_t chunk, uint64_t word, uint64_t mask, bool *dirty)
+{
+	uint64_t next = word & ~(mask | mask << CHUNK_SLICES);
+
+	if (!atomic_compare_exchange_strong_explicit(&self.words[chunk], &word, next,
+						     memory_order_acquire, memory_order_relaxed))
+		return false;
+	*dirty = (word >> CHUNK_SLICES) & mask;
+	if (!(next & ALL_SLICES))
+		summary_clear(chunk);
+	return true;
+}
+
+static size_t take_in_chunk(size_t chunk, size_t slices, size_t align_slices, bool *dirty)
+{
+	for (;;) {
+		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
+		int at = find_fit(word, slices, align_slices);
+
+		if (at < 0)
+			return ARENA_NONE;
+		if (claim(chunk, word, mask_of(slices) << at, dirty))
+			return chunk * CHUNK_SLICES + (size_t)at;
+	}
+}
+
+static size_t take_within(size_t slices, size_t align_slices, bool *dirty)
+{
+	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_acquire);
+
+	for (size_t i = 0; i * SUMMARY_BITS < chunks; i++) {
+		uint64_t candidates = atomic_load_explicit(&self.summary[i], memory_order_relaxed);
+
+		for (; candidates; candidates &= candidates - 1) {
+			size_t chunk = i * SUMMARY_BITS + (size_t)__builtin_ctzll(candidates);
+			size_t index = take_in_chunk(chunk, slices, align_slices, dirty);
+
+			if (index != ARENA_NONE)
+				return index;
+		}
+	}
+	return ARENA_NONE;
+}
+
+bool arena_take_at(size_t index, size_t slices, bool *dirty)
+{
+	size_t taken = 0;
+
+	*dirty = false;
+	if (index + slices > arena_slices())
+		return false;
+	while (taken < slices) {
+		size_t at = index + taken;
+		size_t n = size_min(slices - taken, CHUNK_SLICES - at % CHUNK_SLICES);
+		uint64_t mask = mask_of(n) << (at % CHUNK_SLICES);
+		uint64_t word = atomic_load_explicit(&self.words[at / CHUNK_SLICES],
+						     memory_order_relaxed);
+		bool piece_dirty;
+
+		if ((word & mask) != mask) {
+			if (taken)
+				arena_give(index, taken, *dirty);
+			return false;
+		}
+		if (claim(at / CHUNK_SLICES, word, mask, &piece_dirty)) {
+			*dirty |= piece_dirty;
+			taken += n;
+		}
+	}
+	return true;
+}
+
+/* First fit across chunk borders: a run may begin in any free tail. */
+static size_t take_across(size_t slices, size_t align_slices, bool *dirty)
+{
+	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_acquire);
+	size_t start = 0, have = 0;
+
+	for (size_t chunk = 0; chunk < chunks; chunk++) {
+		uint32_t free = (uint32_t)atomic_load_explicit(&self.words[chunk],
+							       memory_order_relaxed);
+		size_t head = free == ALL_SLICES ? CHUNK_SLICES : (size_t)__builtin_ctz(~free);
+
+		if (have && have + head >= slices && arena_take_at(start, slices, dirty))
+			return start;
+		if (head == CHUNK_SLICES) {
+			start = have ? start : chunk * CHUNK_SLICES;
+			have += CHUNK_SLICES;
+			if (have >= slices && arena_take_at(start, slices, dirty))
+				return start;
+			continue;
+		}
+		have = free ? (size_t)__builtin_clz(~free) : 0;
+		have = align_down(have, align_slices);
+		start = (chunk + 1) * CHUNK_SLICES - have;
+	}
+	return ARENA_NONE;
+}
+
+/* Opens the records and slices of chunks [from, from + count). Under grow. */
+static bool open_chunks(size_t from, size_t count)
+{
+	size_t record_from = align_down(from * CHUNK_SLICES * RECORD_BYTES, os_page_bytes);
+	char *slices = arena.base + from * CHUNK_BYTES;
+
+	if (!os_open(arena.records + record_from, records_bytes(from + count) - record_from) ||
+	    !os_open(slices, count * CHUNK_BYTES))
+		return false;
+	if (self.huge == ARENA_HUGE_ALWAYS ||
+	    (self.huge == ARENA_HUGE_AUTO && from >= HUGE_FROM_CHUNKS))
+		os_huge(slices, count * CHUNK_BYTES, true);
+	store_relaxed(&arena.open_bytes, (from + count) * CHUNK_BYTES);
+	/* The count first: a child forked in between opens none of them twice. */
+	atomic_store_explicit(&self.chunks, from + count, memory_order_release);
+	for (size_t chunk = from; chunk < from + count; chunk++) {
+		atomic_store_explicit(&self.words[chunk], ALL_SLICES, memory_order_release);
+		summary_set(chunk);
+	}
+	return true;
+}
+
+/* Opens room for `slices` more; `seen` chunks were open when room was sought. */
+static bool grow(size_t slices, size_t seen)
+{
+	size_t need = (slices + CHUNK_SLICES - 1) / CHUNK_SLICES;
+	size_t chunks, count;
+	bool done = false;
+
+	lock_take(&self.grow);
+	chunks = atomic_load_explicit(&self.chunks, memory_order_relaxed);
+	if (chunks != seen) {
+		done = true; /* another thread was faster: look again */
+	} else if (chunks + need <= self.chunks_max) {
+		count = size_max(GROW_MIN_CHUNKS, size_min(GROW_MAX_CHUNKS, chunks / 8));
+		count = size_min(size_max(count, need), self.chunks_max - chunks);
+		done = open_chunks(chunks, count) || (count > need && open_chunks(chunks, need));
+	}
+	lock_drop(&self.grow);
+	return done;
+}
+
+size_t arena_take(size_t slices, size_t align_slices, bool *dirty)
+{
+	for (;;) {
+		size_t seen = atomic_load_explicit(&self.chunks, memory_order_acquire);
+		size_t index = slices <= CHUNK_SLICES ? take_within(slices, align_slices, dirty) :
+							ARENA_NONE;
+
+		if (index == ARENA_NONE && slices > 1)
+			index = take_across(slices, align_slices, dirty);
+		if (index != ARENA_NONE || !grow(slices, seen))
+			return index;
+	}
+}
+
+void arena_give(size_t index, size_t slices, bool dirty)
+{
+	while (slices) {
+		size_t chunk = index / CHUNK_SLICES;
+		size_t n = size_min(slices, CHUNK_SLICES - index % CHUNK_SLICES);
+		uint64_t mask = mask_of(n) << (index % CHUNK_SLICES);
+
+		atomic_fetch_or(&self.words[chunk], dirty ? mask | mask << CHUNK_SLICES : mask);
+		summary_set(chunk);
+		index += n;
+		slices -= n;
+	}
+}
+
+/* Purges the claimed slices of one chunk, run by run; says which are clean. */
+static uint64_t purge_claimed(size_t chunk, uint64_t claimed)
+{
+	uint64_t clean = 0;
+
+	while (claimed) {
+		unsigned at = (unsigned)__builtin_ctzll(claimed);
+		unsigned n = (unsigned)__builtin_ctzll(~(claimed >> at));
+		uint64_t mask = mask_of(n) << at;
+
+		if (os_purge(arena_address(chunk * CHUNK_SLICES + at), n * SLICE_BYTES)) {
+			clean |= mask;
+			atomic_fetch_add_explicit(&purged_bytes, n * SLICE_BYTES,
+						  memory_order_relaxed);
+		}
+		atomic_fetch_add_explicit(&purge_calls, 1, memory_order_relaxed);
+		claimed &= ~mask;
+	}
+	return clean;
+}
+
+static size_t purge_chunk(size_t chunk)
+{
+	uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
+	uint64_t claimed, clean, next;
+
+	do {
+		claimed = word & (word >> CHUNK_SLICES) & ALL_SLICES;
+		if (!claimed)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(&self.words[chunk], &word, word & ~claimed,
+							memory_order_acquire,
+							memory_order_relaxed));
+	clean = purge_claimed(chunk, claimed);
+	word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
+	do
+		next = (word | claimed) & ~(clean << CHUNK_SLICES);
+	while (!atomic_compare_exchange_weak(&self.words[chunk], &word, next));
+	summary_set(chunk);
+	return (size_t)__builtin_popcountll(clean) * SLICE_BYTES;
+}
+
+size_t arena_purge(size_t max_bytes)
+{
+	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_acquire);
+	size_t given = 0;
+
+	for (size_t chunk = 0; chunk < chunks && given < max_bytes; chunk++)
+		given += purge_chunk(chunk);
+	return given;
+}
+
+void *arena_take_heap(size_t bytes)
+{
+	size_t at, end, step = align_up(bytes, 16 * os_page_bytes);
+
+	bytes = align_up(bytes, CACHE_LINE);
+	if (!arena.base)
+		return NULL;
+	at = atomic_fetch_add_explicit(&self.heaps_used, bytes, memory_order_relaxed);
+	end = at + bytes;
+	if (end > (size_t)(self.heaps_end - self.heaps))
+		return NULL;
+	lock_take(&self.grow);
+	while (end > self.heaps_open && os_open(self.heaps + self.heaps_open, step))
+		self.heaps_open += step;
+	lock_drop(&self.grow);
+	return end <= self.heaps_open ? self.heaps + at : NULL;
+}
+
+void arena_child(void)
+{
+	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_relaxed);
+
+	lock_reset(&self.grow);
+	for (size_t chunk = 0; chunk < chunks; chunk++) {
+		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
+		uint64_t claimed = (word >> CHUNK_SLICES) & ~word & ALL_SLICES;
+
+		if (claimed) {
+			atomic_fetch_or(&self.words[chunk], claimed);
+			summary_set(chunk);
+		}
+	}
+}
+
+void arena_read(struct arena_stats *stats)
+{
+	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_acquire);
+
+	*stats = (struct arena_stats){ .reserved_bytes = self.reserved_bytes,
+				       .open_bytes = chunks * CHUNK_BYTES };
+	for (size_t chunk = 0; chunk < chunks; chunk++) {
+		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
+		uint32_t free = (uint32_t)word, dirty = free & (uint32_t)(word >> CHUNK_SLICES);
+
+		stats->free_slices += (size_t)__builtin_popcount(free);
+		stats->dirty_slices += (size_t)__builtin_popcount(dirty);
+	}
+	stats->taken_slices = chunks * CHUNK_SLICES - stats->free_slices;
+	stats->purged_bytes = atomic_load_explicit(&purged_bytes, memory_order_relaxed);
+	stats->purge_calls = atomic_load_explicit(&purge_calls, memory_order_relaxed);
+}

@@ -1,0 +1,101 @@
+/*
+ * arena: one reservation of address space, handed out in slices of 64 KiB.
+ *
+ * Layout, from low to high: chunk words | records | heaps | guard | slices.
+ * 32 slices make a chunk of 2 MiB, described by one 64-bit word:
+ *
+ *   bits  0..31  free:  nobody holds the slice
+ *   bits 32..63  dirty: the slice may hold pages that are not zero
+ *
+ *   free dirty
+ *    1    0      clean: reads as zero, costs nothing
+ *    1    1      dirty: free, its pages still resident
+ *    0    0      taken
+ *    0    1      claimed for purging; a fork child finds it so and frees it
+ *
+ * I1  A word changes only by one compare-and-swap or one atomic OR, so it is
+ *     consistent at every instant: also in a child forked at that instant.
+ * I2  Nothing is ever written beside the word to say who holds a slice; its
+ *     record belongs to the taker alone.
+ * I3  base, records and the words' place never change after arena_start();
+ *     open_bytes only grows, and covers what may be read without a fault.
+ */
+#ifndef WEIR_ARENA_H
+#define WEIR_ARENA_H
+
+#include "pools/class.h"
+
+enum {
+	CHUNK_SLICES = 32,
+	RECORD_SHIFT = 7,
+	RECORD_BYTES = 1 << RECORD_SHIFT,
+};
+
+#define CHUNK_BYTES (CHUNK_SLICES * SLICE_BYTES)
+#define ARENA_NONE ((size_t)-1)
+/* Runs of more slices than this come from mappings of their own. */
+#define ARENA_RUN_MAX_SLICES ((size_t)1024)
+
+/* What free() reads; in a cache line that is written only when the arena grows. */
+struct arena {
+	char *base;	     /* first slice */
+	size_t open_bytes;   /* slices that are readable and writable, in bytes */
+	char *records;	     /* RECORD_BYTES for each slice */
+};
+extern struct arena arena;
+
+enum arena_huge { ARENA_HUGE_AUTO, ARENA_HUGE_ALWAYS, ARENA_HUGE_NEVER };
+
+struct arena_stats {
+	size_t reserved_bytes, open_bytes;
+	size_t free_slices, dirty_slices, taken_slices;
+	size_t purged_bytes, purge_calls;
+};
+
+/* Reserves up to max_bytes, halving until it fits; false: no arena at all. */
+bool arena_start(size_t max_bytes);
+void arena_set_huge(enum arena_huge mode);
+
+/*
+ * Takes `slices` neighbours whose first index is a multiple of align_slices
+ * (a power of two <= CHUNK_SLICES). *dirty says whether a page of them may be
+ * not zero. ARENA_NONE when there is no room or no memory. Any thread.
+ */
+size_t arena_take(size_t slices, size_t align_slices, bool *dirty);
+/* Takes the slices [index, index + slices) if all of them are free. */
+bool arena_take_at(size_t index, size_t slices, bool *dirty);
+/* Gives slices back; dirty: their pages may be not zero. Any thread. */
+void arena_give(size_t index, size_t slices, bool dirty);
+/*
+ * Gives pages of free dirty slices back to the kernel, lowest first, until
+ * about max_bytes are given. Returns the bytes given back. Any thread.
+ */
+size_t arena_purge(size_t max_bytes);
+/* Memory for a heap, zeroed, never given back; NULL when there is none. */
+void *arena_take_heap(size_t bytes);
+/* A page that reads as zero in a fork child, or NULL. */
+_Atomic unsigned *arena_fork_mark(void);
+/* In a fork child: frees what other threads had claimed and locked. */
+void arena_child(void);
+/* Copies the figures out, without a lock. */
+void arena_read(struct arena_stats *stats);
+
+/* Slices of all chunks ever opened, a bound for walks over the records. */
+size_t arena_slices(void);
+
+static always_inline bool arena_has(const void *p)
+{
+	return (size_t)((const char *)p - arena.base) < load_relaxed(&arena.open_bytes);
+}
+
+static always_inline size_t arena_index(const void *p)
+{
+	return (size_t)((const char *)p - arena.base) >> SLICE_SHIFT;
+}
+
+static always_inline char *arena_address(size_t index)
+{
+	return arena.base + (index << SLICE_SHIFT);
+}
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * life: birth, death, locks and fork recovery of heaps (declared in heap.h).
+ * Owns: heap_self, the registry of heaps, the late heap. Calls: arena, mid.
+ * Threads: any. Never: touches a heap's slow state without its lock.
+ */
+#include "pools/heap.h"
+#include "pools/backend.h"
+#include "pools/large.h"
+#include "pools/mid.h"
+#include "pools/os.h"
+
+enum { ENTER_SPINS = 200 };
+
+__thread struct heap *heap_self = &heap_none;
+struct heap heap_none, heap_gone;
+
+static struct {
+	_Atomic(struct heap *) all;  /* pushed by compare-and-swap, never popped */
+	struct lock lock;	     /* of dead */
+	struct heap *dead;	     /* last died, first reborn: its memory is warm */
+	struct heap *late;	     /* under late_holder */
+	_Atomic uintptr_t late_holder; /* address of the holder's heap_self, or 0 */
+	_Atomic unsigned *fork_mark; /* 1; the kernel makes it 0 in a child */
+} registry;
+
+void heap_start(void)
+{
+	registry.fork_mark = arena_fork_mark();
+	if (registry.fork_mark)
+		atomic_store_explicit(registry.fork_mark, 1, memory_order_relaxed);
+}
+
+struct heap *heap_first(void)
+{
+	return atomic_load_explicit(&registry.all, memory_order_acquire);
+}
+
+static struct heap *make_heap(void)
+{
+	struct heap *heap = arena_take_heap(sizeof *heap);
+
+	if (!heap)
+		return NULL;
+	for (unsigned class = 0; class < SMALL_CLASSES; class++)
+		heap->current[class] = heap->fresh[class] = &span_none;
+	heap->next = atomic_load_explicit(&registry.all, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&registry.all, &heap->next, heap,
+						      memory_order_release, memory_order_relaxed))
+		;
+	return heap;
+}
+
+struct heap *heap_birth(void)
+{
+	struct heap *heap;
+
+	lock_take(&registry.lock);
+	heap = registry.dead;
+	if (heap)
+		registry.dead = heap->next_dead;
+	lock_drop(&registry.lock);
+	if (!heap)
+		heap = make_heap();
+	/* A trim of the dead may be inside: wait for its end. */
+	if (!heap || !heap_enter(heap))
+		return NULL;
+	heap->dead = false;
+	heap_leave(heap);
+	heap_self = heap;
+	return heap;
+}
+
+void heap_death(struct heap *heap)
+{
+	heap_self = &heap_gone;
+	if (!heap_enter(heap))
+		return; /* ended inside a slow half: nobody may use this heap again */
+	heap_collect(heap);
+	heap_trim(heap);
+	heap->dead = true;
+	heap_leave(heap);
+	lock_take(&registry.lock);
+	heap->next_dead = registry.dead;
+	registry.dead = heap;
+	lock_drop(&registry.lock);
+}
+
+static bool take_from(struct heap *heap, int who)
+{
+	int expected = HEAP_FREE;
+
+	return atomic_compare_exchange_strong_explicit(&heap->lock, &expected, who,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
+static cold bool enter_slow(struct heap *heap)
+{
+	for (unsigned spins = 0; !take_from(heap, HEAP_OWNER); spins++) {
+		if (atomic_load_explicit(&heap->lock, memory_order_relaxed) == HEAP_OWNER)
+			return false;
+		if (spins >= ENTER_SPINS)
+			os_pause();
+	}
+	return true;
+}
+
+bool heap_enter(struct heap *heap)
+{
+	heap_child();
+	return likely(take_from(heap, HEAP_OWNER)) || enter_slow(heap);
+}
+
+bool heap_try(struct heap *heap)
+{
+	return take_from(heap, HEAP_OTHER);
+}
+
+void heap_leave(struct heap *heap)
+{
+	atomic_store_explicit(&heap->lock, HEAP_FREE, memory_order_release);
+}
+
+struct heap *heap_late_enter(void)
+{
+	uintptr_t me = (uintptr_t)&heap_self, expected = 0;
+
+	heap_child();
+	while (!atomic_compare_exchange_strong_explicit(&registry.late_holder, &expected, me,
+							memory_order_acquire,
+							memory_order_relaxed)) {
+		if (expected == me)
+			return NULL;
+		expected = 0;
+		os_pause();
+	}
+	if (!registry.late)
+		registry.late = make_heap();
+	if (!registry.late)
+		heap_late_leave();
+	return registry.late;
+}
+
+void heap_late_leave(void)
+{
+	atomic_store_explicit(&registry.late_holder, 0, memory_order_release);
+}
+
+/*
+ * The other threads are gone. Their heaps are the dead's, but for those that
+ * somebody was inside of at that instant: these stay shut for ever.
+ */
+static cold void recover(void)
+{
+	struct heap *heap;
+
+	arena_child();
+	mid_child();
+	large_child();
+	backend_child();
+	lock_reset(&registry.lock);
+	registry.dead = NULL;
+	for (heap = heap_first(); heap; heap = heap->next) {
+		int held = atomic_load_explicit(&heap->lock, memory_order_relaxed);
+
+		if (heap == heap_self && held == HEAP_OTHER)
+			heap_self = &heap_none;
+		if (heap == heap_self || heap == registry.late || held != HEAP_FREE)
+			continue;
+		heap->dead = true;
+		heap->next_dead = registry.dead;
+		registry.dead = heap;
+	}
+	if (atomic_load(&registry.late_holder) != 0 &&
+	    atomic_load(&registry.late_holder) != (uintptr_t)&heap_self) {
+		registry.late = NULL;
+		heap_late_leave();
+	}
+}
+
+void heap_child(void)
+{
+	unsigned wiped = 0;
+
+	if (likely(!registry.fork_mark ||
+		   atomic_load_explicit(registry.fork_mark, memory_order_relaxed) != 0))
+		return;
+	if (atomic_compare_exchange_strong(registry.fork_mark, &wiped, 1))
+		recover();
+}

@@ -1,0 +1,274 @@
+/*
+ * pools: the folder's door; which source serves what.
+ * Owns: blocks freed inside signal handlers. Calls: all of pools/. Threads:
+ * any. Never: sets errno, calls up.
+ */
+#include "pools/pools.h"
+#include "pools/mid.h"
+#include "pools/run.h"
+
+#include <string.h>
+
+/* Mid blocks and runs freed by a handler that interrupted a slow half. */
+static _Atomic(void *) deferred;
+
+bool pools_start(size_t arena_bytes)
+{
+	bool started;
+
+	os_start();
+	started = arena_start(arena_bytes);
+	if (started)
+		heap_start();
+	return started;
+}
+
+void pools_tune(const struct pools_config *config)
+{
+	heap_set_policy(&(struct heap_policy){ .reserve_bytes = config->reserve_bytes,
+					       .cache_bytes = config->cache_bytes });
+	large_set_cache(config->large_cache_bytes, config->decay_ms);
+	arena_set_huge(config->huge);
+}
+
+static void prepare_small(unsigned class, size_t blocks)
+{
+	if (!heap_enter(heap_self))
+		return;
+	heap_prepare(heap_self, class, blocks);
+	heap_leave(heap_self);
+}
+
+void pools_prepare(size_t bytes, size_t blocks)
+{
+	void *list = NULL;
+
+	if (bytes <= SMALL_MAX) {
+		prepare_small(class_small(bytes), blocks);
+		return;
+	}
+	/* Touched and freed: they wait in fronts, spans and dirty slices. */
+	while (blocks--) {
+		void *block = pools_take(heap_self, bytes, BLOCK_ALIGN, false);
+
+		if (!block)
+			break;
+		for (size_t at = 0; at < bytes; at += os_page_bytes)
+			((volatile char *)block)[at] = 0;
+		link_set(block, list);
+		list = block;
+	}
+	while (list) {
+		void *block = list;
+
+		list = link_next(block);
+		if (arena_has(block))
+			pools_give(heap_self, block);
+		else
+			pools_give_far(block);
+	}
+}
+
+static void give_deferred(struct heap *heap)
+{
+	void *block, *next;
+
+	if (likely(!atomic_load_explicit(&deferred, memory_order_relaxed)))
+		return;
+	block = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
+	for (; block; block = next) {
+		next = link_next(block);
+		if (span_of(block)->class < FRONT_CLASSES)
+			heap_give_front(heap, span_of(block)->class, block);
+		else
+			run_give(block);
+	}
+}
+
+/* Between enter and leave. *zeroed: what comes reads as zero. */
+static void *take_inside(struct heap *heap, size_t bytes, size_t align, bool *zeroed)
+{
+	size_t align_slices = align > SLICE_BYTES ? align >> SLICE_SHIFT : 1;
+
+	*zeroed = false;
+	give_deferred(heap);
+	if (bytes <= SMALL_MAX)
+		return heap_take_small(heap, class_small(bytes));
+	if (bytes <= RUN_MAX && align_slices == 1)
+		return heap_take_front(heap, class_front(bytes), zeroed);
+	return run_take(run_slices(bytes), align_slices, zeroed);
+}
+
+/* A large dirty run is cheaper given back than written over, where few pages are used. */
+static void make_zero(void *block, size_t bytes)
+{
+	if (bytes > RUN_MAX && os_purge(block, align_up(bytes, SLICE_BYTES)))
+		return;
+	memset(block, 0, bytes);
+}
+
+static void *take_from_heap(struct heap *heap, size_t bytes, size_t align, bool zero)
+{
+	bool zeroed;
+	void *block;
+
+	if (align > BLOCK_ALIGN && align <= SLICE_BYTES && bytes <= MID_MAX)
+		bytes = class_aligned(bytes, align);
+	else if (align > SLICE_BYTES)
+		bytes = size_max(bytes, MID_MAX + 1);
+	if (!heap_enter(heap))
+		return large_take_now(bytes, align);
+	block = take_inside(heap, bytes, align, &zeroed);
+	heap_leave(heap);
+	if (block && zero && !zeroed)
+		make_zero(block, bytes);
+	return block;
+}
+
+void *pools_take(struct heap *heap, size_t bytes, size_t align, bool zero)
+{
+	void *block = NULL;
+
+	if (heap && bytes <= RUN_LIMIT && align <= CHUNK_BYTES)
+		block = take_from_heap(heap, bytes, align, zero);
+	if (!block)
+		block = backend_take(bytes, align, zero);
+	if (!block)
+		block = large_take(bytes, align, zero);
+	return block;
+}
+
+void *pools_take_late(size_t bytes, size_t align, bool zero)
+{
+	struct heap *late = heap_late_enter();
+	void *block;
+
+	if (!late)
+		return large_take_now(bytes, align);
+	block = pools_take(late, bytes, align, zero);
+	heap_late_leave();
+	return block;
+}
+
+static void defer(void *p)
+{
+	void *top = atomic_load_explicit(&deferred, memory_order_relaxed);
+
+	do
+		link_set(p, top);
+	while (!atomic_compare_exchange_weak_explicit(&deferred, &top, p, memory_order_release,
+						      memory_order_relaxed));
+}
+
+/* No heap of the caller's can take it: to its owner, or to the shared places. */
+static void give_without_heap(struct span *span, void *p)
+{
+	if (span->kind == SPAN_SMALL)
+		heap_push_foreign(span, p);
+	else if (span->kind != SPAN_NONE)
+		defer(p);
+}
+
+void pools_give(struct heap *heap, void *p)
+{
+	struct span *span = span_of(p);
+
+	if (!heap || !heap_enter(heap)) {
+		give_without_heap(span, p);
+		return;
+	}
+	if (span->kind == SPAN_SMALL)
+		heap_give_foreign(heap, span, p);
+	else if (span->kind != SPAN_NONE && span->class < FRONT_CLASSES)
+		heap_give_front(heap, span->class, p);
+	else if (span->kind == SPAN_RUN)
+		run_give(p);
+	heap_leave(heap);
+}
+
+bool pools_give_far(void *p)
+{
+	if (backend_has(p)) {
+		backend_give(p);
+		return true;
+	}
+	return large_give(p);
+}
+
+static size_t span_block_bytes(const struct span *span)
+{
+	switch (span->kind) {
+	case SPAN_SMALL:
+		return class_small_bytes[span->class];
+	case SPAN_MID:
+		return class_mid_bytes[span->class];
+	case SPAN_RUN:
+		return span->slices * SLICE_BYTES;
+	default:
+		return 0;
+	}
+}
+
+size_t pools_bytes(const void *p)
+{
+	if (arena_has(p))
+		return span_block_bytes(span_of(p));
+	if (backend_has(p))
+		return backend_bytes(p);
+	return large_bytes(p);
+}
+
+void *pools_resize(void *p, size_t bytes)
+{
+	if (arena_has(p)) {
+		if (span_of(p)->kind != SPAN_RUN || bytes <= MID_MAX || bytes > RUN_LIMIT)
+			return NULL;
+		return run_resize(p, run_slices(bytes)) ? p : NULL;
+	}
+	/* Below this, blocks are better off in the arena. */
+	if (bytes > RUN_LIMIT / 2 && !backend_has(p) && large_bytes(p))
+		return large_resize(p, bytes);
+	return NULL;
+}
+
+size_t pools_trim(void)
+{
+	struct heap *heap;
+	size_t given;
+
+	if (heap_self != &heap_none && heap_self != &heap_gone && heap_enter(heap_self)) {
+		heap_collect(heap_self);
+		heap_trim(heap_self);
+		heap_leave(heap_self);
+	}
+	for (heap = heap_first(); heap; heap = heap->next) {
+		if (!heap->dead || !heap_try(heap))
+			continue;
+		if (heap->dead) {
+			heap_collect(heap);
+			heap_trim(heap);
+		}
+		heap_leave(heap);
+	}
+	backend_trim();
+	given = mid_purge();
+	given += large_purge(UINT64_MAX);
+	return given + arena_purge(SIZE_MAX);
+}
+
+void pools_read(struct pools_stats *stats)
+{
+	*stats = (struct pools_stats){ 0 };
+	arena_read(&stats->arena);
+	large_read(&stats->large);
+	backend_read(&stats->backend);
+	for (struct heap *heap = heap_first(); heap; heap = heap->next) {
+		stats->heaps++;
+		stats->heaps_dead += heap->dead;
+	}
+}
+
+void pools_child(void)
+{
+	heap_child();
+}

@@ -1,0 +1,61 @@
+/*
+ * pools: the folder's door. Everything but the hit paths of fast.h.
+ *
+ * Nothing here sets errno or calls up. NULL means: no memory.
+ */
+#ifndef WEIR_POOLS_H
+#define WEIR_POOLS_H
+
+#include "pools/arena.h"
+#include "pools/backend.h"
+#include "pools/heap.h"
+#include "pools/large.h"
+#include "pools/os.h"
+
+struct pools_config {
+	size_t arena_bytes;	/* address space to reserve; 0: no arena */
+	size_t reserve_bytes;	/* empty spans that a heap keeps */
+	size_t cache_bytes;	/* reserves and fronts of all heaps together */
+	size_t large_cache_bytes;
+	unsigned decay_ms;	/* of the large cache */
+	enum arena_huge huge;
+};
+
+struct pools_stats {
+	struct arena_stats arena;
+	struct large_stats large;
+	struct backend_stats backend;
+	size_t heaps, heaps_dead;
+};
+
+/* Once, before all else; false: no arena, everything is served by mappings. */
+bool pools_start(size_t arena_bytes);
+/* What may change while running. */
+void pools_tune(const struct pools_config *config);
+/* Makes `blocks` blocks of a size ready for the caller's heap. */
+void pools_prepare(size_t bytes, size_t blocks);
+
+/*
+ * The slow half of every allocation: from `heap` (the caller's own, the late
+ * one, or NULL: none), or wherever there is memory. align: a power of two.
+ */
+void *pools_take(struct heap *heap, size_t bytes, size_t align, bool zero);
+/* Without a lock or a heap: for signal handlers that interrupted us. */
+void *pools_take_late(size_t bytes, size_t align, bool zero);
+
+/* The slow half of free for a block in the arena. heap as above. */
+void pools_give(struct heap *heap, void *p);
+/* A block outside the arena; false: a stranger's. */
+bool pools_give_far(void *p);
+/* Usable bytes of a block of ours; 0: a stranger's. */
+size_t pools_bytes(const void *p);
+/* Resizes without copying if that can be done; NULL: do it by hand. */
+void *pools_resize(void *p, size_t bytes);
+
+/* Gives back all that can be spared now, bytes. */
+size_t pools_trim(void);
+void pools_read(struct pools_stats *stats);
+/* In a fork child, before anything else. */
+void pools_child(void);
+
+#endif

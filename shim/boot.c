@@ -1,0 +1,182 @@
+/*
+ * boot: how a process comes to have weir, and a thread its heap.
+ * Owns: the mode, the options in force, the key whose destructor ends a
+ * thread's heap. Calls: options, out, pools; libc's pthread and dl functions.
+ * Threads: any. Never: allocates; calls dl functions but from the constructor.
+ */
+#include "shim/boot.h"
+#include "shim/options.h"
+#include "shim/out.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+enum { WARN_BYTES = 2048, STRICT_EXIT = 2 };
+
+static struct {
+	struct lock lock;
+	_Atomic int mode;
+	bool arena; /* pools_start was called */
+	bool key_made;
+	pthread_key_t key;
+	struct options options;
+	size_t (*usable_size)(void *);
+} self;
+
+/* Which round of a thread's key destructors this is: ours waits for the second. */
+static __thread unsigned char exit_round __attribute__((tls_model("initial-exec")));
+
+static void hand_down(const struct options *options)
+{
+	pools_tune(&(struct pools_config){
+		.reserve_bytes = options->pool_reserve_bytes,
+		.cache_bytes = options->pool_max_bytes,
+		.large_cache_bytes = options->large_cache_bytes,
+		.decay_ms = options->decay_ms > UINT32_MAX ? UINT32_MAX : (unsigned)options->decay_ms,
+		.huge = (enum arena_huge)options->thp,
+	});
+}
+
+/* Nothing of the environment counts in a setuid program. */
+static void read_options(void)
+{
+	char text[WARN_BYTES];
+	struct out warn;
+	unsigned bad;
+
+	out_init_fd(&warn, STDERR_FILENO, text, sizeof text);
+	bad = options_read(&self.options, getauxval(AT_SECURE) ? NULL : environ, os_ram_bytes(),
+			   &warn);
+	if (self.options.verbose)
+		options_print(&self.options, &warn);
+	out_flush(&warn);
+	if (bad && self.options.strict)
+		_exit(STRICT_EXIT);
+}
+
+/* Ends a thread's heap, after the destructors of other keys had their round. */
+static void end_thread(void *heap)
+{
+	if (exit_round++ == 0 && pthread_setspecific(self.key, heap) == 0)
+		return;
+	heap_death(heap);
+}
+
+static enum boot_mode choose_mode(void)
+{
+	if (!options_applies(&self.options, program_invocation_name))
+		return BOOT_PASS;
+	return self.options.pools ? BOOT_POOLS : BOOT_BACKEND;
+}
+
+/*
+ * The loader may call before libc has an environment: then blocks come from
+ * pools with default options, and the next slow call boots.
+ */
+static cold enum boot_mode boot(void)
+{
+	int saved = errno;
+	enum boot_mode mode;
+
+	lock_take(&self.lock);
+	mode = (enum boot_mode)atomic_load(&self.mode);
+	if (mode == BOOT_COLD && environ) {
+		read_options();
+		if (!self.arena)
+			pools_start(self.options.arena_max_bytes);
+		self.arena = true;
+		hand_down(&self.options);
+		self.key_made = pthread_key_create(&self.key, end_thread) == 0;
+		mode = choose_mode();
+		atomic_store(&self.mode, mode);
+	} else if (!self.arena) {
+		pools_start(256 * GiB);
+		self.arena = true;
+	}
+	lock_drop(&self.lock);
+	errno = saved;
+	return mode;
+}
+
+enum boot_mode boot_mode(void)
+{
+	enum boot_mode mode = (enum boot_mode)atomic_load_explicit(&self.mode,
+								   memory_order_relaxed);
+
+	return likely(mode != BOOT_COLD) ? mode : boot();
+}
+
+static cold struct heap *start_thread(void)
+{
+	struct heap *heap;
+	int saved = errno;
+
+	if (!arena.base)
+		return NULL;
+	heap = heap_birth();
+	/* With the heap in place: for a key of 32 and above this allocates. */
+	if (heap && self.key_made)
+		pthread_setspecific(self.key, heap);
+	errno = saved;
+	return heap;
+}
+
+struct heap *boot_heap(void)
+{
+	struct heap *heap = heap_self;
+	enum boot_mode mode;
+
+	if (likely(heap != &heap_none && heap != &heap_gone))
+		return heap;
+	mode = boot_mode();
+	if (heap == &heap_gone || (mode != BOOT_POOLS && mode != BOOT_COLD))
+		return NULL;
+	return start_thread();
+}
+
+size_t boot_usable_size(void *p)
+{
+	return self.usable_size ? self.usable_size(p) : 0;
+}
+
+static void prepare(const struct options_pairs *initial)
+{
+	for (size_t i = 0; i < initial->n; i++) {
+		if (initial->size[i]) {
+			pools_prepare(initial->size[i], initial->count[i]);
+			continue;
+		}
+		for (unsigned class = 0; class < SMALL_CLASSES; class++)
+			pools_prepare(class_small_bytes[class], initial->count[i]);
+	}
+}
+
+static void after_fork(void)
+{
+	pools_child();
+}
+
+/*
+ * A small reservation cannot be lived on alone: the second backend stands by.
+ * It is opened here because dlopen must never be called from malloc.
+ */
+static __attribute__((constructor)) void load(void)
+{
+	enum { SMALL_RESERVATION_GIB = 16 };
+	enum boot_mode mode = boot_mode();
+	struct pools_stats stats;
+	int saved = errno;
+
+	self.usable_size = (size_t(*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
+	pthread_atfork(NULL, NULL, after_fork);
+	pools_read(&stats);
+	if (mode == BOOT_BACKEND ||
+	    (mode == BOOT_POOLS && stats.arena.reserved_bytes < SMALL_RESERVATION_GIB * GiB))
+		backend_start();
+	if (mode == BOOT_POOLS && self.options.pool_initial.n && boot_heap())
+		prepare(&self.options.pool_initial);
+	errno = saved;
+}
