@@ -8,7 +8,9 @@
 
 enum {
 	SUMMARY_BITS = 64,
-	HEAPS_BYTES = 64 << 20,
+	HEAPS_MIN_BYTES = 1 << 20,
+	HEAPS_MAX_BYTES = 64 << 20,
+	HEAPS_SHARE = 64, /* of the slices, within these bounds */
 	/* Opened at once at first, then an eighth of what is open. */
 	GROW_MIN_CHUNKS = 2,
 	GROW_MAX_CHUNKS = 32,
@@ -65,7 +67,9 @@ static size_t records_bytes(size_t chunks)
 static bool lay_out(size_t chunks)
 {
 	size_t head = words_bytes(chunks) + summary_bytes(chunks) + os_page_bytes;
-	size_t meta = head + HEAPS_BYTES + os_page_bytes + records_bytes(chunks) + os_page_bytes;
+	size_t heaps = size_min(size_max(chunks * CHUNK_BYTES / HEAPS_SHARE, HEAPS_MIN_BYTES),
+				HEAPS_MAX_BYTES);
+	size_t meta = head + heaps + os_page_bytes + records_bytes(chunks) + os_page_bytes;
 	char *start;
 
 	meta = align_up(meta, CHUNK_BYTES);
@@ -80,7 +84,7 @@ static bool lay_out(size_t chunks)
 	self.summary = (void *)(start + words_bytes(chunks));
 	self.fork_mark = (void *)(start + head - os_page_bytes);
 	self.heaps = start + head;
-	self.heaps_end = self.heaps + HEAPS_BYTES;
+	self.heaps_end = self.heaps + heaps;
 	arena.records = self.heaps_end + os_page_bytes;
 	arena.base = start + meta;
 	self.chunks_max = chunks;
@@ -93,9 +97,8 @@ bool arena_start(size_t max_bytes)
 	size_t limit = os_address_limit();
 	size_t bytes = max_bytes;
 
-	/* Leave room for the program's own mappings and for large blocks. */
 	if (limit != SIZE_MAX)
-		bytes = size_min(bytes, limit / 2);
+		bytes = size_min(bytes, limit / ARENA_ADDRESS_SHARE);
 	for (int i = 0; i < RESERVE_TRIES && bytes >= 2 * CHUNK_BYTES; i++, bytes /= 2) {
 		if (!lay_out(bytes / CHUNK_BYTES))
 			continue;
@@ -121,6 +124,21 @@ _Atomic unsigned *arena_fork_mark(void)
 size_t arena_slices(void)
 {
 	return atomic_load_explicit(&self.chunks, memory_order_acquire) * CHUNK_SLICES;
+}
+
+void arena_shrink(size_t max_bytes)
+{
+	size_t keep;
+
+	lock_take(&self.grow);
+	keep = size_max(atomic_load_explicit(&self.chunks, memory_order_relaxed),
+			max_bytes / CHUNK_BYTES);
+	if (keep < self.chunks_max) {
+		os_unmap(arena.base + keep * CHUNK_BYTES, (self.chunks_max - keep) * CHUNK_BYTES);
+		self.reserved_bytes -= (self.chunks_max - keep) * CHUNK_BYTES;
+		self.chunks_max = keep;
+	}
+	lock_drop(&self.grow);
 }
 
 /* Relaxed look first: most gives find the bit set. */

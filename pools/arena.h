@@ -29,6 +29,8 @@ enum {
 	CHUNK_SLICES = 32,
 	RECORD_SHIFT = 7,
 	RECORD_BYTES = 1 << RECORD_SHIFT,
+	/* What the arena takes of a limited address space; the rest is the program's. */
+	ARENA_ADDRESS_SHARE = 2,
 };
 
 #define CHUNK_BYTES (CHUNK_SLICES * SLICE_BYTES)
@@ -54,6 +56,8 @@ struct arena_stats {
 
 /* Reserves up to max_bytes, halving until it fits; false: no arena at all. */
 bool arena_start(size_t max_bytes);
+/* Gives address space back that is not opened yet, down to max_bytes. Any thread. */
+void arena_shrink(size_t max_bytes);
 void arena_set_huge(enum arena_huge mode);
 
 /*
@@ -85,7 +89,8 @@ size_t arena_slices(void);
 
 static always_inline bool arena_has(const void *p)
 {
-	return (size_t)((const char *)p - arena.base) < load_relaxed(&arena.open_bytes);
+	/* A plain read: a block reached this thread after open_bytes covered it. */
+	return (size_t)((const char *)p - arena.base) < arena.open_bytes;
 }
 
 static always_inline size_t arena_index(const void *p)

@@ -24,6 +24,7 @@ enum {
 	REGIONS = 64,
 	REGION_ALIGN = 64 << 20, /* of segments and arena blocks of all 2.x and 3.x */
 	TAKE_MAX = 16 << 20,	 /* above: slow there, mappings are better */
+	REFUSED_PASS = 256,
 };
 
 static struct {
@@ -41,6 +42,7 @@ static struct {
 
 static struct {
 	struct lock lock; /* adding a region */
+	_Atomic unsigned refused; /* requests to let pass before asking the kernel again */
 	_Atomic size_t count;
 	struct region {
 		char *start;
@@ -82,6 +84,10 @@ static bool add_region(size_t seen)
 	bool done = false;
 	char *start = NULL;
 
+	if (atomic_load_explicit(&regions.refused, memory_order_relaxed)) {
+		atomic_fetch_sub_explicit(&regions.refused, 1, memory_order_relaxed);
+		return false;
+	}
 	lock_take(&regions.lock);
 	count = atomic_load_explicit(&regions.count, memory_order_relaxed);
 	for (size_t i = 0; i < count; i++)
@@ -96,6 +102,8 @@ static bool add_region(size_t seen)
 		atomic_store_explicit(&regions.count, count + 1, memory_order_release);
 	}
 	done = start || count != seen;
+	if (!done)
+		atomic_store_explicit(&regions.refused, REFUSED_PASS, memory_order_relaxed);
 	lock_drop(&regions.lock);
 	return start ? mi.manage(start, bytes, false, false, true, -1) : done;
 }

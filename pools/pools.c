@@ -133,7 +133,8 @@ void *pools_take(struct heap *heap, size_t bytes, size_t align, bool zero)
 		block = take_from_heap(heap, bytes, align, zero);
 	if (!block)
 		block = backend_take(bytes, align, zero);
-	if (!block)
+	/* A mapping each for small blocks would only move the limit to their number. */
+	if (!block && (bytes > MID_MAX || align > MiB || !(arena.base || backend_on())))
 		block = large_take(bytes, align, zero);
 	return block;
 }
@@ -225,10 +226,13 @@ void *pools_resize(void *p, size_t bytes)
 			return NULL;
 		return run_resize(p, run_slices(bytes)) ? p : NULL;
 	}
-	/* Below this, blocks are better off in the arena. */
-	if (bytes > RUN_LIMIT / 2 && !backend_has(p) && large_bytes(p))
-		return large_resize(p, bytes);
-	return NULL;
+	return backend_has(p) ? NULL : large_resize(p, bytes);
+}
+
+void pools_limit(size_t address_bytes)
+{
+	if (arena.base)
+		arena_shrink(address_bytes / ARENA_ADDRESS_SHARE);
 }
 
 size_t pools_trim(void)

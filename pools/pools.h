@@ -52,6 +52,9 @@ size_t pools_bytes(const void *p);
 /* Resizes without copying if that can be done; NULL: do it by hand. */
 void *pools_resize(void *p, size_t bytes);
 
+/* The address space is about to be limited: the reservation must fit. */
+void pools_limit(size_t address_bytes);
+
 /* Gives back all that can be spared now, bytes. */
 size_t pools_trim(void);
 void pools_read(struct pools_stats *stats);

@@ -24,6 +24,7 @@ static struct {
 	pthread_key_t key;
 	struct options options;
 	size_t (*usable_size)(void *);
+	boot_dlopen_fn *dlopen;
 } self;
 
 /* Which round of a thread's key destructors this is: ours waits for the second. */
@@ -142,6 +143,23 @@ size_t boot_usable_size(void *p)
 	return self.usable_size ? self.usable_size(p) : 0;
 }
 
+/* The constructor looked it up, unless a constructor before ours opens something. */
+boot_dlopen_fn *boot_dlopen(void)
+{
+	if (unlikely(!self.dlopen))
+		self.dlopen = (boot_dlopen_fn *)dlsym(RTLD_NEXT, "dlopen");
+	return self.dlopen;
+}
+
+int boot_dlopen_mask(void)
+{
+	enum boot_mode mode = boot_mode();
+
+	if (mode == BOOT_PASS || self.options.deepbind == OPTIONS_DEEPBIND_KEEP)
+		return 0;
+	return RTLD_DEEPBIND;
+}
+
 static void prepare(const struct options_pairs *initial)
 {
 	for (size_t i = 0; i < initial->n; i++) {
@@ -171,6 +189,7 @@ static __attribute__((constructor)) void load(void)
 	int saved = errno;
 
 	self.usable_size = (size_t(*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
+	boot_dlopen();
 	pthread_atfork(NULL, NULL, after_fork);
 	pools_read(&stats);
 	if (mode == BOOT_BACKEND ||

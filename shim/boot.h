@@ -22,5 +22,9 @@ enum boot_mode boot_mode(void);
 struct heap *boot_heap(void);
 /* glibc's malloc_usable_size, for strangers' blocks. */
 size_t boot_usable_size(void *p);
+/* libc's dlopen, and the flags to be taken out before it is called. */
+typedef void *boot_dlopen_fn(const char *file, int flags);
+boot_dlopen_fn *boot_dlopen(void);
+int boot_dlopen_mask(void);
 
 #endif

@@ -72,7 +72,7 @@ static always_inline void *new_aligned(size_t bytes, size_t align, bool nothrow)
 #define DELETE(name) \
 	exported void name(void *p) __attribute__((alias("delete_any")))
 
-exported void delete_any(void *p);
+static void delete_any(void *p);
 
 NEW(_Znwm)
 NEW(_Znam)
@@ -83,7 +83,7 @@ NEW_ALIGNED(_ZnamSt11align_val_t)
 NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t)
 NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t)
 
-void delete_any(void *p)
+static void delete_any(void *p)
 {
 	free(p);
 }

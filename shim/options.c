@@ -444,16 +444,28 @@ static bool near(struct slice s, struct slice t, unsigned edits)
 		       near(slice_from(s, 2), slice_from(t, 2), edits - 1));
 }
 
-/* Long names may differ more before the guess is a bad one. */
+/* Whether s is t and more words: DECAY_MS and DECAY. */
+static bool extends(struct slice s, struct slice t)
+{
+	return t.n && s.n > t.n && s.at[t.n] == '_' && slice_starts(s, t);
+}
+
+/* The row that was meant, or NULL. Long names may differ more before the guess is a bad one. */
 static const struct options_row *nearest(struct slice name)
 {
 	for (unsigned edits = 0; edits <= 3; edits++)
-		for (const struct options_row *row = rows; row < rows + ROWS; row++) {
-			struct slice candidate = bare(slice_of(row->name));
+		for (size_t i = 0; i < ROWS; i++) {
+			struct slice other = bare(slice_of(rows[i].name));
 
-			if (edits <= 1 + candidate.n / 5 && near(bare(name), candidate, edits))
-				return row;
+			if (edits <= 1 + other.n / 5 && near(bare(name), other, edits))
+				return &rows[i];
 		}
+	for (size_t i = 0; i < ROWS; i++) {
+		struct slice other = bare(slice_of(rows[i].name));
+
+		if (extends(bare(name), other) || extends(other, bare(name)))
+			return &rows[i];
+	}
 	return NULL;
 }
 

@@ -102,7 +102,7 @@ static void write_first(struct out *o, size_t n)
 {
 	int saved = errno;
 
-	if (!o->failed && !write_all(o->fd, o->buf, n))
+	if (!write_all(o->fd, o->buf, n))
 		o->failed = true;
 	errno = saved;
 	o->len = o->failed ? 0 : o->len - n;
