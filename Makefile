@@ -22,7 +22,7 @@ LIB_LIBS := -ldl
 
 # Tests call the allocator in ways that compilers warn of or optimise away: no builtins.
 TEST_WARN := -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-use-after-free \
-	-Wno-free-nonheap-object -Wno-alloc-size-larger-than -Wno-deprecated-declarations
+	-Wno-free-nonheap-object -Wno-clobbered -Wno-alloc-size-larger-than -Wno-deprecated-declarations
 TEST_FLAGS := -O1 -g $(TEST_WARN) -fno-builtin -pthread -I. $(EXTRA_CFLAGS)
 UNIT_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -I. $(EXTRA_CFLAGS)
 BENCH_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fno-builtin -pthread -I. $(EXTRA_CFLAGS)

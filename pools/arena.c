@@ -8,9 +8,6 @@
 
 enum {
 	SUMMARY_BITS = 64,
-	HEAPS_MIN_BYTES = 1 << 20,
-	HEAPS_MAX_BYTES = 64 << 20,
-	HEAPS_SHARE = 64, /* of the slices, within these bounds */
 	/* Opened at once at first, then an eighth of what is open. */
 	GROW_MIN_CHUNKS = 2,
 	GROW_MAX_CHUNKS = 32,
@@ -18,8 +15,6 @@ enum {
 	HUGE_FROM_CHUNKS = 32,
 	RESERVE_TRIES = 14,
 };
-
-#define ALL_SLICES ((uint64_t)0xffffffff)
 
 struct arena arena;
 
@@ -29,8 +24,6 @@ static struct {
 	_Atomic uint64_t *summary; /* one bit a chunk: may have a free slice */
 	size_t chunks_max;
 	_Atomic size_t chunks;	   /* opened; grows only */
-	char *heaps, *heaps_end;
-	_Atomic size_t heaps_used, heaps_open;
 	size_t reserved_bytes;
 	_Atomic unsigned *fork_mark;
 	enum arena_huge huge;
@@ -38,12 +31,6 @@ static struct {
 } self;
 
 static _Atomic size_t purged_bytes, purge_calls;
-
-static uint64_t mask_of(size_t slices)
-{
-	return slices >= CHUNK_SLICES ? ALL_SLICES : (((uint64_t)1 << slices) - 1);
-}
-
 /* Bytes before the slices for so many chunks. */
 static size_t words_bytes(size_t chunks)
 {
@@ -61,15 +48,13 @@ static size_t records_bytes(size_t chunks)
 }
 
 /*
- * words | summary | fork mark | heaps | guard | records | guard | slices; the
- * whole is aligned to a chunk so that huge pages fit.
+ * words | summary | fork mark | records | guard | slices; the whole is aligned
+ * to a chunk so that huge pages fit.
  */
 static bool lay_out(size_t chunks)
 {
 	size_t head = words_bytes(chunks) + summary_bytes(chunks) + os_page_bytes;
-	size_t heaps = size_min(size_max(chunks * CHUNK_BYTES / HEAPS_SHARE, HEAPS_MIN_BYTES),
-				HEAPS_MAX_BYTES);
-	size_t meta = head + heaps + os_page_bytes + records_bytes(chunks) + os_page_bytes;
+	size_t meta = head + records_bytes(chunks) + os_page_bytes;
 	char *start;
 
 	meta = align_up(meta, CHUNK_BYTES);
@@ -83,9 +68,7 @@ static bool lay_out(size_t chunks)
 	self.words = (void *)start;
 	self.summary = (void *)(start + words_bytes(chunks));
 	self.fork_mark = (void *)(start + head - os_page_bytes);
-	self.heaps = start + head;
-	self.heaps_end = self.heaps + heaps;
-	arena.records = self.heaps_end + os_page_bytes;
+	arena.records = start + head;
 	arena.base = start + meta;
 	self.chunks_max = chunks;
 	self.reserved_bytes = meta + chunks * CHUNK_BYTES;
@@ -157,26 +140,8 @@ static void summary_clear(size_t chunk)
 	uint64_t bit = (uint64_t)1 << (chunk % SUMMARY_BITS);
 
 	atomic_fetch_and(&self.summary[chunk / SUMMARY_BITS], ~bit);
-	if (atomic_load(&self.words[chunk]) & ALL_SLICES)
+	if (atomic_load(&self.words[chunk]) & CHUNK_ALL)
 		summary_set(chunk);
-}
-
-/* Index of the first fitting run of free slices, or -1. */
-static int find_fit(uint64_t word, size_t slices, size_t align_slices)
-{
-	static const uint32_t starts[] = { 0xffffffff, 0x55555555, 0x11111111,
-					   0x01010101, 0x00010001, 0x00000001 };
-	uint32_t fits = (uint32_t)word;
-	size_t have = 1;
-
-	while (have < slices && fits) {
-		size_t step = size_min(have, slices - have);
-
-		fits &= fits >> step;
-		have += step;
-	}
-	fits &= starts[__builtin_ctzl(align_slices)];
-	return fits ? __builtin_ctz(fits) : -1;
 }
 
 /* Takes the slices of mask from a chunk in which all of them are free. */
@@ -188,7 +153,7 @@ static bool claim(size_t chunk, uint64_t word, uint64_t mask, bool *dirty)
 						     memory_order_acquire, memory_order_relaxed))
 		return false;
 	*dirty = (word >> CHUNK_SLICES) & mask;
-	if (!(next & ALL_SLICES))
+	if (!(next & CHUNK_ALL))
 		summary_clear(chunk);
 	return true;
 }
@@ -197,11 +162,11 @@ static size_t take_in_chunk(size_t chunk, size_t slices, size_t align_slices, bo
 {
 	for (;;) {
 		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
-		int at = find_fit(word, slices, align_slices);
+		int at = chunk_fit(word, slices, align_slices);
 
 		if (at < 0)
 			return ARENA_NONE;
-		if (claim(chunk, word, mask_of(slices) << at, dirty))
+		if (claim(chunk, word, chunk_mask(slices) << at, dirty))
 			return chunk * CHUNK_SLICES + (size_t)at;
 	}
 }
@@ -234,7 +199,7 @@ bool arena_take_at(size_t index, size_t slices, bool *dirty)
 	while (taken < slices) {
 		size_t at = index + taken;
 		size_t n = size_min(slices - taken, CHUNK_SLICES - at % CHUNK_SLICES);
-		uint64_t mask = mask_of(n) << (at % CHUNK_SLICES);
+		uint64_t mask = chunk_mask(n) << (at % CHUNK_SLICES);
 		uint64_t word = atomic_load_explicit(&self.words[at / CHUNK_SLICES],
 						     memory_order_relaxed);
 		bool piece_dirty;
@@ -261,7 +226,7 @@ static size_t take_across(size_t slices, size_t align_slices, bool *dirty)
 	for (size_t chunk = 0; chunk < chunks; chunk++) {
 		uint32_t free = (uint32_t)atomic_load_explicit(&self.words[chunk],
 							       memory_order_relaxed);
-		size_t head = free == ALL_SLICES ? CHUNK_SLICES : (size_t)__builtin_ctz(~free);
+		size_t head = free == CHUNK_ALL ? CHUNK_SLICES : (size_t)__builtin_ctz(~free);
 
 		if (have && have + head >= slices && arena_take_at(start, slices, dirty))
 			return start;
@@ -295,7 +260,7 @@ static bool open_chunks(size_t from, size_t count)
 	/* The count first: a child forked in between opens none of them twice. */
 	atomic_store_explicit(&self.chunks, from + count, memory_order_release);
 	for (size_t chunk = from; chunk < from + count; chunk++) {
-		atomic_store_explicit(&self.words[chunk], ALL_SLICES, memory_order_release);
+		atomic_store_explicit(&self.words[chunk], CHUNK_ALL, memory_order_release);
 		summary_set(chunk);
 	}
 	return true;
@@ -340,7 +305,7 @@ void arena_give(size_t index, size_t slices, bool dirty)
 	while (slices) {
 		size_t chunk = index / CHUNK_SLICES;
 		size_t n = size_min(slices, CHUNK_SLICES - index % CHUNK_SLICES);
-		uint64_t mask = mask_of(n) << (index % CHUNK_SLICES);
+		uint64_t mask = chunk_mask(n) << (index % CHUNK_SLICES);
 
 		atomic_fetch_or(&self.words[chunk], dirty ? mask | mask << CHUNK_SLICES : mask);
 		summary_set(chunk);
@@ -357,7 +322,7 @@ static uint64_t purge_claimed(size_t chunk, uint64_t claimed)
 	while (claimed) {
 		unsigned at = (unsigned)__builtin_ctzll(claimed);
 		unsigned n = (unsigned)__builtin_ctzll(~(claimed >> at));
-		uint64_t mask = mask_of(n) << at;
+		uint64_t mask = chunk_mask(n) << at;
 
 		if (os_purge(arena_address(chunk * CHUNK_SLICES + at), n * SLICE_BYTES)) {
 			clean |= mask;
@@ -376,7 +341,7 @@ static size_t purge_chunk(size_t chunk)
 	uint64_t claimed, clean, next;
 
 	do {
-		claimed = word & (word >> CHUNK_SLICES) & ALL_SLICES;
+		claimed = chunk_free_dirty(word);
 		if (!claimed)
 			return 0;
 	} while (!atomic_compare_exchange_weak_explicit(&self.words[chunk], &word, word & ~claimed,
@@ -401,24 +366,6 @@ size_t arena_purge(size_t max_bytes)
 	return given;
 }
 
-void *arena_take_heap(size_t bytes)
-{
-	size_t at, end, step = align_up(bytes, 16 * os_page_bytes);
-
-	bytes = align_up(bytes, CACHE_LINE);
-	if (!arena.base)
-		return NULL;
-	at = atomic_fetch_add_explicit(&self.heaps_used, bytes, memory_order_relaxed);
-	end = at + bytes;
-	if (end > (size_t)(self.heaps_end - self.heaps))
-		return NULL;
-	lock_take(&self.grow);
-	while (end > self.heaps_open && os_open(self.heaps + self.heaps_open, step))
-		self.heaps_open += step;
-	lock_drop(&self.grow);
-	return end <= self.heaps_open ? self.heaps + at : NULL;
-}
-
 void arena_child(void)
 {
 	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_relaxed);
@@ -426,7 +373,7 @@ void arena_child(void)
 	lock_reset(&self.grow);
 	for (size_t chunk = 0; chunk < chunks; chunk++) {
 		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
-		uint64_t claimed = (word >> CHUNK_SLICES) & ~word & ALL_SLICES;
+		uint64_t claimed = chunk_claimed(word);
 
 		if (claimed) {
 			atomic_fetch_or(&self.words[chunk], claimed);
@@ -439,14 +386,13 @@ void arena_read(struct arena_stats *stats)
 {
 	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_acquire);
 
-	*stats = (struct arena_stats){ .reserved_bytes = self.reserved_bytes,
-				       .open_bytes = chunks * CHUNK_BYTES };
+	*stats = (struct arena_stats){ .reserved_bytes = self.reserved_bytes };
+	stats->open_bytes = chunks * CHUNK_BYTES;
 	for (size_t chunk = 0; chunk < chunks; chunk++) {
 		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
-		uint32_t free = (uint32_t)word, dirty = free & (uint32_t)(word >> CHUNK_SLICES);
 
-		stats->free_slices += (size_t)__builtin_popcount(free);
-		stats->dirty_slices += (size_t)__builtin_popcount(dirty);
+		stats->free_slices += (size_t)__builtin_popcountll(word & CHUNK_ALL);
+		stats->dirty_slices += (size_t)__builtin_popcountll(chunk_free_dirty(word));
 	}
 	stats->taken_slices = chunks * CHUNK_SLICES - stats->free_slices;
 	stats->purged_bytes = atomic_load_explicit(&purged_bytes, memory_order_relaxed);

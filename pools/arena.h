@@ -1,17 +1,8 @@
 /*
  * arena: one reservation of address space, handed out in slices of 64 KiB.
  *
- * Layout, from low to high: chunk words | records | heaps | guard | slices.
- * 32 slices make a chunk of 2 MiB, described by one 64-bit word:
- *
- *   bits  0..31  free:  nobody holds the slice
- *   bits 32..63  dirty: the slice may hold pages that are not zero
- *
- *   free dirty
- *    1    0      clean: reads as zero, costs nothing
- *    1    1      dirty: free, its pages still resident
- *    0    0      taken
- *    0    1      claimed for purging; a fork child finds it so and frees it
+ * Layout, from low to high: chunk words | records | guard | slices.
+ * 32 slices make a chunk of 2 MiB, described by one word (chunk.h).
  *
  * I1  A word changes only by one compare-and-swap or one atomic OR, so it is
  *     consistent at every instant: also in a child forked at that instant.
@@ -23,17 +14,15 @@
 #ifndef WEIR_ARENA_H
 #define WEIR_ARENA_H
 
-#include "pools/class.h"
+#include "pools/chunk.h"
 
 enum {
-	CHUNK_SLICES = 32,
 	RECORD_SHIFT = 7,
 	RECORD_BYTES = 1 << RECORD_SHIFT,
 	/* What the arena takes of a limited address space; the rest is the program's. */
 	ARENA_ADDRESS_SHARE = 2,
 };
 
-#define CHUNK_BYTES (CHUNK_SLICES * SLICE_BYTES)
 #define ARENA_NONE ((size_t)-1)
 /* Runs of more slices than this come from mappings of their own. */
 #define ARENA_RUN_MAX_SLICES ((size_t)1024)
@@ -75,8 +64,6 @@ void arena_give(size_t index, size_t slices, bool dirty);
  * about max_bytes are given. Returns the bytes given back. Any thread.
  */
 size_t arena_purge(size_t max_bytes);
-/* Memory for a heap, zeroed, never given back; NULL when there is none. */
-void *arena_take_heap(size_t bytes);
 /* A page that reads as zero in a fork child, or NULL. */
 _Atomic unsigned *arena_fork_mark(void);
 /* In a fork child: frees what other threads had claimed and locked. */

@@ -1,6 +1,7 @@
 /*
  * life: birth, death, locks and fork recovery of heaps (declared in heap.h).
- * Owns: heap_self, the registry of heaps, the late heap. Calls: arena, mid.
+ * Owns: heap_self, the heaps' memory and registry, the late heap. Calls: os,
+ * arena, mid, large, backend.
  * Threads: any. Never: touches a heap's slow state without its lock.
  */
 #include "pools/heap.h"
@@ -9,7 +10,14 @@
 #include "pools/mid.h"
 #include "pools/os.h"
 
-enum { ENTER_SPINS = 200 };
+enum {
+	ENTER_SPINS = 200,
+	/* Address space for heaps: 1/64 of what the process may have, within bounds. */
+	HEAPS_MIN_BYTES = 1 << 20,
+	HEAPS_MAX_BYTES = 64 << 20,
+	HEAPS_ADDRESS_SHARE = 64,
+	HEAPS_STEP_BYTES = 64 << 10,
+};
 
 __thread struct heap *heap_self = &heap_none;
 struct heap heap_none, heap_gone;
@@ -23,8 +31,18 @@ static struct {
 	_Atomic unsigned *fork_mark; /* 1; the kernel makes it 0 in a child */
 } registry;
 
+/* Memory of the heaps, away from the blocks; opened in steps, never given back. */
+static struct {
+	struct lock lock;
+	char *start;
+	size_t bytes, open, used;
+} heaps;
+
 void heap_start(void)
 {
+	heaps.bytes = size_min(os_address_limit() / HEAPS_ADDRESS_SHARE, HEAPS_MAX_BYTES);
+	heaps.bytes = align_up(size_max(heaps.bytes, HEAPS_MIN_BYTES), HEAPS_STEP_BYTES);
+	heaps.start = os_reserve(heaps.bytes, HEAPS_STEP_BYTES);
 	registry.fork_mark = arena_fork_mark();
 	if (registry.fork_mark)
 		atomic_store_explicit(registry.fork_mark, 1, memory_order_relaxed);
@@ -35,9 +53,27 @@ struct heap *heap_first(void)
 	return atomic_load_explicit(&registry.all, memory_order_acquire);
 }
 
+static struct heap *take_memory(void)
+{
+	struct heap *heap = NULL;
+	size_t end;
+
+	lock_take(&heaps.lock);
+	end = heaps.used + align_up(sizeof *heap, CACHE_LINE);
+	if (end > heaps.open && heaps.start && heaps.open < heaps.bytes &&
+	    os_open(heaps.start + heaps.open, HEAPS_STEP_BYTES))
+		heaps.open += HEAPS_STEP_BYTES;
+	if (end <= heaps.open) {
+		heap = (struct heap *)(void *)(heaps.start + heaps.used);
+		heaps.used = end;
+	}
+	lock_drop(&heaps.lock);
+	return heap;
+}
+
 static struct heap *make_heap(void)
 {
-	struct heap *heap = arena_take_heap(sizeof *heap);
+	struct heap *heap = take_memory();
 
 	if (!heap)
 		return NULL;
@@ -158,6 +194,7 @@ static cold void recover(void)
 	large_child();
 	backend_child();
 	lock_reset(&registry.lock);
+	lock_reset(&heaps.lock);
 	registry.dead = NULL;
 	for (heap = heap_first(); heap; heap = heap->next) {
 		int held = atomic_load_explicit(&heap->lock, memory_order_relaxed);

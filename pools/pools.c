@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* A reservation below this may be used up by a program of usual size. */
+enum { SMALL_RESERVATION_GIB = 16 };
+
 /* Mid blocks and runs freed by a handler that interrupted a slow half. */
 static _Atomic(void *) deferred;
 
@@ -21,6 +24,43 @@ bool pools_start(size_t arena_bytes)
 	if (started)
 		heap_start();
 	return started;
+}
+
+void pools_stand_by(bool everything)
+{
+	struct arena_stats stats;
+
+	arena_read(&stats);
+	if (everything || stats.reserved_bytes < SMALL_RESERVATION_GIB * GiB)
+		backend_start();
+}
+
+size_t pools_page_bytes(void)
+{
+	return os_page_bytes;
+}
+
+size_t pools_ram_bytes(void)
+{
+	return os_ram_bytes();
+}
+
+struct heap *pools_self(bool *ended)
+{
+	struct heap *heap = heap_self;
+
+	*ended = heap == &heap_gone;
+	return heap == &heap_none || heap == &heap_gone ? NULL : heap;
+}
+
+struct heap *pools_birth(void)
+{
+	return arena.base ? heap_birth() : NULL;
+}
+
+void pools_death(struct heap *heap)
+{
+	heap_death(heap);
 }
 
 void pools_tune(const struct pools_config *config)
@@ -44,7 +84,9 @@ void pools_prepare(size_t bytes, size_t blocks)
 	void *list = NULL;
 
 	if (bytes <= SMALL_MAX) {
-		prepare_small(class_small(bytes), blocks);
+		for (unsigned class = 0; class < SMALL_CLASSES; class++)
+			if (bytes == 0 || class == class_small(bytes))
+				prepare_small(class, blocks);
 		return;
 	}
 	/* Touched and freed: they wait in fronts, spans and dirty slices. */
@@ -229,10 +271,22 @@ void *pools_resize(void *p, size_t bytes)
 	return backend_has(p) ? NULL : large_resize(p, bytes);
 }
 
-void pools_limit(size_t address_bytes)
+size_t pools_limit(size_t address_bytes)
 {
-	if (arena.base)
+	struct arena_stats before, after;
+	size_t more;
+
+	if (!arena.base)
+		return address_bytes;
+	arena_read(&before);
+	if (address_bytes <= before.reserved_bytes) {
 		arena_shrink(address_bytes / ARENA_ADDRESS_SHARE);
+		return address_bytes;
+	}
+	more = (address_bytes - before.reserved_bytes) / ARENA_ADDRESS_SHARE;
+	arena_shrink(before.open_bytes + more);
+	arena_read(&after);
+	return address_bytes - (before.reserved_bytes - after.reserved_bytes);
 }
 
 size_t pools_trim(void)
@@ -260,9 +314,30 @@ size_t pools_trim(void)
 	return given + arena_purge(SIZE_MAX);
 }
 
+/* A look at every record; what moves meanwhile is counted as it was or will be. */
+static void count_blocks(struct pools_stats *stats)
+{
+	size_t slices = arena_slices();
+
+	for (size_t i = 0; i < slices; i++) {
+		const struct span *span = span_at(i);
+		size_t blocks = 0;
+
+		if (span->kind == SPAN_SMALL)
+			blocks = span->carved - span_listed(span) - span_remote(span);
+		else if (span->kind == SPAN_MID && span->back == 0)
+			blocks = span->capacity - (size_t)__builtin_popcountll(span->bits);
+		else if (span->kind == SPAN_RUN)
+			blocks = 1;
+		stats->arena_blocks += blocks;
+		stats->arena_bytes += blocks * span_block_bytes(span);
+	}
+}
+
 void pools_read(struct pools_stats *stats)
 {
 	*stats = (struct pools_stats){ 0 };
+	count_blocks(stats);
 	arena_read(&stats->arena);
 	large_read(&stats->large);
 	backend_read(&stats->backend);

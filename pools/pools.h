@@ -26,13 +26,30 @@ struct pools_stats {
 	struct large_stats large;
 	struct backend_stats backend;
 	size_t heaps, heaps_dead;
+	/* Blocks of the arena that the program holds, or a thread's list or front. */
+	size_t arena_blocks, arena_bytes;
 };
 
 /* Once, before all else; false: no arena, everything is served by mappings. */
 bool pools_start(size_t arena_bytes);
+/*
+ * Opens the second backend if everything shall come from it, or if the
+ * reservation is too small to live on. Calls dlopen: from a constructor only.
+ */
+void pools_stand_by(bool everything);
+/* Bytes of a page, of physical memory. */
+size_t pools_page_bytes(void);
+size_t pools_ram_bytes(void);
 /* What may change while running. */
 void pools_tune(const struct pools_config *config);
-/* Makes `blocks` blocks of a size ready for the caller's heap. */
+
+/* The calling thread's heap; NULL: none yet, or none any more (*ended). */
+struct heap *pools_self(bool *ended);
+/* Gives the calling thread a heap; NULL: no memory. */
+struct heap *pools_birth(void);
+/* The calling thread is about to end. */
+void pools_death(struct heap *heap);
+/* Makes `blocks` blocks of a size (0: of each small class) ready for the caller's heap. */
 void pools_prepare(size_t bytes, size_t blocks);
 
 /*
@@ -52,8 +69,11 @@ size_t pools_bytes(const void *p);
 /* Resizes without copying if that can be done; NULL: do it by hand. */
 void *pools_resize(void *p, size_t bytes);
 
-/* The address space is about to be limited: the reservation must fit. */
-void pools_limit(size_t address_bytes);
+/*
+ * The address space is about to be limited: the reservation must fit. Returns
+ * the limit, less what was cut if it can only have been meant with that.
+ */
+size_t pools_limit(size_t address_bytes);
 
 /* Gives back all that can be spared now, bytes. */
 size_t pools_trim(void);

@@ -108,6 +108,12 @@ bool span_settle(struct span *span);
 /* Whether a full span has enough free blocks to be worth using again. */
 bool span_worth(const struct span *span);
 
+/* Blocks in the remote word. */
+static inline uint32_t span_remote(const struct span *span)
+{
+	return (uint32_t)(atomic_load_explicit(&span->remote, memory_order_relaxed) >> 48);
+}
+
 /* Any thread: hands a chain of freed blocks to the owner; true: notify it. */
 bool span_push_remote(struct span *span, void *first, void *last, unsigned blocks);
 /* Who popped the span from the notify stack: moves remote blocks to lfree. */

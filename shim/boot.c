@@ -11,13 +11,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 enum { WARN_BYTES = 2048, STRICT_EXIT = 2 };
 
 static struct {
-	struct lock lock;
+	_Atomic int busy; /* a thread is booting */
 	_Atomic int mode;
 	bool arena; /* pools_start was called */
 	bool key_made;
@@ -49,7 +50,7 @@ static void read_options(void)
 	unsigned bad;
 
 	out_init_fd(&warn, STDERR_FILENO, text, sizeof text);
-	bad = options_read(&self.options, getauxval(AT_SECURE) ? NULL : environ, os_ram_bytes(),
+	bad = options_read(&self.options, getauxval(AT_SECURE) ? NULL : environ, pools_ram_bytes(),
 			   &warn);
 	if (self.options.verbose)
 		options_print(&self.options, &warn);
@@ -63,7 +64,7 @@ static void end_thread(void *heap)
 {
 	if (exit_round++ == 0 && pthread_setspecific(self.key, heap) == 0)
 		return;
-	heap_death(heap);
+	pools_death(heap);
 }
 
 static enum boot_mode choose_mode(void)
@@ -82,7 +83,8 @@ static cold enum boot_mode boot(void)
 	int saved = errno;
 	enum boot_mode mode;
 
-	lock_take(&self.lock);
+	while (atomic_exchange_explicit(&self.busy, 1, memory_order_acquire))
+		sched_yield();
 	mode = (enum boot_mode)atomic_load(&self.mode);
 	if (mode == BOOT_COLD && environ) {
 		read_options();
@@ -97,7 +99,7 @@ static cold enum boot_mode boot(void)
 		pools_start(256 * GiB);
 		self.arena = true;
 	}
-	lock_drop(&self.lock);
+	atomic_store_explicit(&self.busy, 0, memory_order_release);
 	errno = saved;
 	return mode;
 }
@@ -112,12 +114,8 @@ enum boot_mode boot_mode(void)
 
 static cold struct heap *start_thread(void)
 {
-	struct heap *heap;
 	int saved = errno;
-
-	if (!arena.base)
-		return NULL;
-	heap = heap_birth();
+	struct heap *heap = pools_birth();
 	/* With the heap in place: for a key of 32 and above this allocates. */
 	if (heap && self.key_made)
 		pthread_setspecific(self.key, heap);
@@ -127,13 +125,14 @@ static cold struct heap *start_thread(void)
 
 struct heap *boot_heap(void)
 {
-	struct heap *heap = heap_self;
+	bool ended;
+	struct heap *heap = pools_self(&ended);
 	enum boot_mode mode;
 
-	if (likely(heap != &heap_none && heap != &heap_gone))
+	if (likely(heap))
 		return heap;
 	mode = boot_mode();
-	if (heap == &heap_gone || (mode != BOOT_POOLS && mode != BOOT_COLD))
+	if (ended || (mode != BOOT_POOLS && mode != BOOT_COLD))
 		return NULL;
 	return start_thread();
 }
@@ -160,42 +159,24 @@ int boot_dlopen_mask(void)
 	return RTLD_DEEPBIND;
 }
 
-static void prepare(const struct options_pairs *initial)
-{
-	for (size_t i = 0; i < initial->n; i++) {
-		if (initial->size[i]) {
-			pools_prepare(initial->size[i], initial->count[i]);
-			continue;
-		}
-		for (unsigned class = 0; class < SMALL_CLASSES; class++)
-			pools_prepare(class_small_bytes[class], initial->count[i]);
-	}
-}
-
 static void after_fork(void)
 {
 	pools_child();
 }
 
-/*
- * A small reservation cannot be lived on alone: the second backend stands by.
- * It is opened here because dlopen must never be called from malloc.
- */
+/* What must not be done inside malloc. */
 static __attribute__((constructor)) void load(void)
 {
-	enum { SMALL_RESERVATION_GIB = 16 };
 	enum boot_mode mode = boot_mode();
-	struct pools_stats stats;
+	const struct options_pairs *initial = &self.options.pool_initial;
 	int saved = errno;
 
 	self.usable_size = (size_t(*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
 	boot_dlopen();
 	pthread_atfork(NULL, NULL, after_fork);
-	pools_read(&stats);
-	if (mode == BOOT_BACKEND ||
-	    (mode == BOOT_POOLS && stats.arena.reserved_bytes < SMALL_RESERVATION_GIB * GiB))
-		backend_start();
-	if (mode == BOOT_POOLS && self.options.pool_initial.n && boot_heap())
-		prepare(&self.options.pool_initial);
+	if (mode != BOOT_PASS)
+		pools_stand_by(mode == BOOT_BACKEND);
+	for (size_t i = 0; mode == BOOT_POOLS && boot_heap() && i < initial->n; i++)
+		pools_prepare(initial->size[i], initial->count[i]);
 	errno = saved;
 }

@@ -1,9 +1,11 @@
 /*
  * limits: setrlimit and prlimit, seen before the kernel does.
- * Owns: nothing. Calls: pools. Threads: any. Never: changes what was asked for.
+ * Owns: nothing. Calls: pools. Threads: any. Never: touches another process.
  *
  * The arena's reservation counts as address space. A program that limits its
- * own (RLIMIT_AS) means its memory, so the reservation is cut to fit first.
+ * own (RLIMIT_AS) means its memory, so the reservation is cut to fit first; and
+ * a limit that was reckoned from the process's present size, reservation and
+ * all, is lowered by what was cut.
  */
 #include "pools/pools.h"
 #include "shim/boot.h"
@@ -17,9 +19,14 @@
 
 static int set(pid_t pid, int resource, const struct rlimit *next, struct rlimit *old)
 {
+	struct rlimit lowered;
+
 	if (resource == RLIMIT_AS && next && next->rlim_cur != RLIM_INFINITY &&
-	    (pid == 0 || pid == getpid()) && boot_mode() != BOOT_PASS)
-		pools_limit((size_t)next->rlim_cur);
+	    (pid == 0 || pid == getpid()) && boot_mode() != BOOT_PASS) {
+		lowered = *next;
+		lowered.rlim_cur = pools_limit((size_t)next->rlim_cur);
+		next = &lowered;
+	}
 	return (int)syscall(SYS_prlimit64, pid, resource, next, old);
 }
 

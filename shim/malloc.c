@@ -282,7 +282,7 @@ exported void *aligned_alloc(size_t align, size_t bytes)
 exported void *valloc(size_t bytes)
 {
 	boot_mode(); /* the page size is read there */
-	return malloc_aligned(os_page_bytes, bytes);
+	return malloc_aligned(pools_page_bytes(), bytes);
 }
 
 exported void *pvalloc(size_t bytes)
@@ -290,7 +290,7 @@ exported void *pvalloc(size_t bytes)
 	boot_mode();
 	if (bytes > PTRDIFF_MAX)
 		return no_memory();
-	return malloc_aligned(os_page_bytes, align_up(bytes, os_page_bytes));
+	return malloc_aligned(pools_page_bytes(), align_up(bytes, pools_page_bytes()));
 }
 
 exported size_t malloc_usable_size(void *p)

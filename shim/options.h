@@ -2,7 +2,7 @@
  * options: every WEIR_* variable, in one table.
  *
  * Owns:    nothing that changes; struct options is the caller's.
- * Calls:   out.
+ * Calls:   out, value.
  * Threads: any; a struct options is written by one thread at a time. To change one that others
  *          read, options_set a copy and hand the copy down.
  * Never:   allocates, reads the environment by itself, the clock, a file or the locale; ends the
@@ -15,31 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shim/value.h"
+
 struct out;
-
-enum {
-	OPTIONS_LIST_BYTES = 256,
-	OPTIONS_PAIRS = 32,
-};
-
-#define OPTIONS_NEVER         UINT64_MAX /* a time given as "off" */
-#define OPTIONS_PAIR_SIZE_MAX ((uint64_t)1 << 20)
 
 /* In the order of the choices in the table. */
 enum options_thp { OPTIONS_THP_AUTO, OPTIONS_THP_ALWAYS, OPTIONS_THP_NEVER };
 enum options_deepbind { OPTIONS_DEEPBIND_MASK, OPTIONS_DEEPBIND_KEEP };
-
-/* Program names, separated by commas; NUL-terminated, zero to the end. */
-struct options_list {
-	char text[OPTIONS_LIST_BYTES];
-};
-
-/* size 0: every small class. */
-struct options_pairs {
-	uint64_t n;
-	uint64_t size[OPTIONS_PAIRS];
-	uint64_t count[OPTIONS_PAIRS];
-};
 
 struct options {
 	uint64_t ram_bytes; /* what shares are shares of */
@@ -60,31 +42,6 @@ struct options {
 
 	bool strict;
 	bool verbose;
-};
-
-/* What a field is: bool, uint64_t, uint64_t, uint64_t, unsigned, options_list, options_pairs. */
-enum options_kind {
-	OPTIONS_BOOL,
-	OPTIONS_BYTES,
-	OPTIONS_SHARE, /* bytes, or a share of ram_bytes */
-	OPTIONS_MS,
-	OPTIONS_CHOICE,
-	OPTIONS_LIST,
-	OPTIONS_PAIR_LIST,
-	OPTIONS_KINDS,
-};
-
-/* To add an option: a field above, a row in options.c. */
-struct options_row {
-	const char *name; /* with WEIR_ */
-	enum options_kind kind;
-	const char *initial; /* the default, as a user would write it */
-	uint64_t min, max;   /* of bytes, ms, and a pair's count; else 0 */
-	bool live;           /* may change at run time */
-	size_t offset;       /* of the field in struct options */
-	size_t bytes;        /* and its size */
-	const char *choices; /* "auto|always|never", or NULL */
-	const char *help;
 };
 
 /* The table, for tests and tools. */

@@ -1,0 +1,3 @@
+// WEIR_ONLY names others: this program runs on glibc.
+#define WANT_GLIBC 1
+#include "live_only_this.c"

@@ -1,0 +1,2 @@
+// A negative size.
+#include "live_option_main.c"

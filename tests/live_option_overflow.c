@@ -1,0 +1,2 @@
+// More than there are.
+#include "live_option_main.c"

@@ -1,0 +1,2 @@
+// Sizes as people write them.
+#include "live_option_main.c"

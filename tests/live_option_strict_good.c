@@ -1,0 +1,2 @@
+// WEIR_STRICT=1 does not mind good values.
+#include "live_option_main.c"

@@ -1,0 +1,2 @@
+// An unknown name under WEIR_STRICT=1.
+#include "live_option_main.c"

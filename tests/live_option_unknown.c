@@ -1,0 +1,2 @@
+// A name that is none: one line, main runs.
+#include "live_option_main.c"

@@ -1,0 +1,2 @@
+// No reserve of empty memory at all.
+#include "live_mixed.c"

@@ -1,0 +1,2 @@
+// Everything on the second backend.
+#include "live_mixed.c"

@@ -1,0 +1,2 @@
+// No helper thread.
+#include "live_mixed.c"
