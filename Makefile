@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wundef -Wshadow -Wmissing-prototypes -Wcast-qual -Wwrite-
 LIB_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
 	-fno-builtin-malloc -fno-plt -fexceptions -pthread -I. $(EXTRA_CFLAGS)
 LIB_LDFLAGS := -shared -Wl,-soname,libweir.so -Wl,--version-script=shim/exports.map \
-	-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -pthread $(LDFLAGS)
+	-Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -pthread $(LDFLAGS)
 LIB_LIBS := -ldl
 
 # Tests call the allocator in ways that compilers warn of or optimise away: no builtins.
@@ -157,9 +157,8 @@ export HELP
 help:
 	@echo "$$HELP"
 
+# What exists and has no rule is a source, which `make -B` asks for too.
 .DEFAULT:
-	@echo "make: there is nothing called '$@' here" >&2
-	@echo "$$HELP" >&2
-	@false
+	@test -e '$@' || { echo "make: there is nothing called '$@' here" >&2; echo "$$HELP" >&2; false; }
 
 -include $(wildcard $(addsuffix .d,$(OBJ) $(UNIT) $(ACT) $(BENCH)))

@@ -11,8 +11,6 @@ enum {
 	/* Opened at once at first, then an eighth of what is open. */
 	GROW_MIN_CHUNKS = 2,
 	GROW_MAX_CHUNKS = 32,
-	/* Huge pages from here on: earlier they only make small programs big. */
-	HUGE_FROM_CHUNKS = 32,
 	RESERVE_TRIES = 14,
 };
 
@@ -27,11 +25,11 @@ static struct {
 	size_t reserved_bytes;
 	_Atomic unsigned *fork_mark;
 	enum arena_huge huge;
-	struct lock grow;
+	struct lock grow, purge;
+	_Atomic size_t purged_bytes, purge_calls;
 } self;
 
-static _Atomic size_t purged_bytes, purge_calls;
-/* Bytes before the slices for so many chunks. */
+/* Bytes before the slices for so many chunks: words and their summary, records. */
 static size_t words_bytes(size_t chunks)
 {
 	return align_up(chunks * sizeof(uint64_t), os_page_bytes);
@@ -78,10 +76,8 @@ static bool lay_out(size_t chunks)
 bool arena_start(size_t max_bytes)
 {
 	size_t limit = os_address_limit();
-	size_t bytes = max_bytes;
+	size_t bytes = limit == SIZE_MAX ? max_bytes : size_min(max_bytes, limit / ARENA_ADDRESS_SHARE);
 
-	if (limit != SIZE_MAX)
-		bytes = size_min(bytes, limit / ARENA_ADDRESS_SHARE);
 	for (int i = 0; i < RESERVE_TRIES && bytes >= 2 * CHUNK_BYTES; i++, bytes /= 2) {
 		if (!lay_out(bytes / CHUNK_BYTES))
 			continue;
@@ -245,7 +241,7 @@ static size_t take_across(size_t slices, size_t align_slices, bool *dirty)
 }
 
 /* Opens the records and slices of chunks [from, from + count). Under grow. */
-static bool open_chunks(size_t from, size_t count)
+static bool open_chunks(size_t from, size_t count, enum arena_use use)
 {
 	size_t record_from = align_down(from * CHUNK_SLICES * RECORD_BYTES, os_page_bytes);
 	char *slices = arena.base + from * CHUNK_BYTES;
@@ -254,7 +250,7 @@ static bool open_chunks(size_t from, size_t count)
 	    !os_open(slices, count * CHUNK_BYTES))
 		return false;
 	if (self.huge == ARENA_HUGE_ALWAYS ||
-	    (self.huge == ARENA_HUGE_AUTO && from >= HUGE_FROM_CHUNKS))
+	    (self.huge == ARENA_HUGE_AUTO && use == ARENA_DENSE))
 		os_huge(slices, count * CHUNK_BYTES, true);
 	store_relaxed(&arena.open_bytes, (from + count) * CHUNK_BYTES);
 	/* The count first: a child forked in between opens none of them twice. */
@@ -267,11 +263,11 @@ static bool open_chunks(size_t from, size_t count)
 }
 
 /* Opens room for `slices` more; `seen` chunks were open when room was sought. */
-static bool grow(size_t slices, size_t seen)
+static bool grow(size_t slices, size_t seen, enum arena_use use)
 {
 	size_t need = (slices + CHUNK_SLICES - 1) / CHUNK_SLICES;
-	size_t chunks, count;
 	bool done = false;
+	size_t chunks, count;
 
 	lock_take(&self.grow);
 	chunks = atomic_load_explicit(&self.chunks, memory_order_relaxed);
@@ -280,13 +276,14 @@ static bool grow(size_t slices, size_t seen)
 	} else if (chunks + need <= self.chunks_max) {
 		count = size_max(GROW_MIN_CHUNKS, size_min(GROW_MAX_CHUNKS, chunks / 8));
 		count = size_min(size_max(count, need), self.chunks_max - chunks);
-		done = open_chunks(chunks, count) || (count > need && open_chunks(chunks, need));
+		done = open_chunks(chunks, count, use) ||
+		       (count > need && open_chunks(chunks, need, use));
 	}
 	lock_drop(&self.grow);
 	return done;
 }
 
-size_t arena_take(size_t slices, size_t align_slices, bool *dirty)
+size_t arena_take(size_t slices, size_t align_slices, enum arena_use use, bool *dirty)
 {
 	for (;;) {
 		size_t seen = atomic_load_explicit(&self.chunks, memory_order_acquire);
@@ -295,7 +292,7 @@ size_t arena_take(size_t slices, size_t align_slices, bool *dirty)
 
 		if (index == ARENA_NONE && slices > 1)
 			index = take_across(slices, align_slices, dirty);
-		if (index != ARENA_NONE || !grow(slices, seen))
+		if (index != ARENA_NONE || !grow(slices, seen, use))
 			return index;
 	}
 }
@@ -326,10 +323,9 @@ static uint64_t purge_claimed(size_t chunk, uint64_t claimed)
 
 		if (os_purge(arena_address(chunk * CHUNK_SLICES + at), n * SLICE_BYTES)) {
 			clean |= mask;
-			atomic_fetch_add_explicit(&purged_bytes, n * SLICE_BYTES,
-						  memory_order_relaxed);
+			atomic_fetch_add(&self.purged_bytes, n * SLICE_BYTES);
 		}
-		atomic_fetch_add_explicit(&purge_calls, 1, memory_order_relaxed);
+		atomic_fetch_add(&self.purge_calls, 1);
 		claimed &= ~mask;
 	}
 	return clean;
@@ -361,17 +357,21 @@ size_t arena_purge(size_t max_bytes)
 	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_acquire);
 	size_t given = 0;
 
+	/* One at a time: a fork child must know whether the claims are its own. */
+	if (!lock_try(&self.purge))
+		return 0;
 	for (size_t chunk = 0; chunk < chunks && given < max_bytes; chunk++)
 		given += purge_chunk(chunk);
+	lock_drop(&self.purge);
 	return given;
 }
 
 void arena_child(void)
 {
-	size_t chunks = atomic_load_explicit(&self.chunks, memory_order_relaxed);
-
-	lock_reset(&self.grow);
-	for (size_t chunk = 0; chunk < chunks; chunk++) {
+	lock_orphaned(&self.grow);
+	if (!lock_orphaned(&self.purge))
+		return;
+	for (size_t chunk = 0; chunk < self.chunks; chunk++) {
 		uint64_t word = atomic_load_explicit(&self.words[chunk], memory_order_relaxed);
 		uint64_t claimed = chunk_claimed(word);
 
@@ -395,6 +395,6 @@ void arena_read(struct arena_stats *stats)
 		stats->dirty_slices += (size_t)__builtin_popcountll(chunk_free_dirty(word));
 	}
 	stats->taken_slices = chunks * CHUNK_SLICES - stats->free_slices;
-	stats->purged_bytes = atomic_load_explicit(&purged_bytes, memory_order_relaxed);
-	stats->purge_calls = atomic_load_explicit(&purge_calls, memory_order_relaxed);
+	stats->purged_bytes = atomic_load(&self.purged_bytes);
+	stats->purge_calls = atomic_load(&self.purge_calls);
 }

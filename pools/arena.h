@@ -35,6 +35,9 @@ struct arena {
 };
 extern struct arena arena;
 
+/* Whether what is taken will soon be touched from end to end: a huge page then costs nothing. */
+enum arena_use { ARENA_SPARSE, ARENA_DENSE };
+
 enum arena_huge { ARENA_HUGE_AUTO, ARENA_HUGE_ALWAYS, ARENA_HUGE_NEVER };
 
 struct arena_stats {
@@ -54,7 +57,7 @@ void arena_set_huge(enum arena_huge mode);
  * (a power of two <= CHUNK_SLICES). *dirty says whether a page of them may be
  * not zero. ARENA_NONE when there is no room or no memory. Any thread.
  */
-size_t arena_take(size_t slices, size_t align_slices, bool *dirty);
+size_t arena_take(size_t slices, size_t align_slices, enum arena_use use, bool *dirty);
 /* Takes the slices [index, index + slices) if all of them are free. */
 bool arena_take_at(size_t index, size_t slices, bool *dirty);
 /* Gives slices back; dirty: their pages may be not zero. Any thread. */

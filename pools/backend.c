@@ -190,5 +190,5 @@ void backend_read(struct backend_stats *stats)
 
 void backend_child(void)
 {
-	lock_reset(&regions.lock);
+	lock_orphaned(&regions.lock);
 }

@@ -8,7 +8,7 @@
 #include "pools/os.h"
 #include "pools/run.h"
 
-enum { FRONT_BYTES_MAX = 2 << 20, ENTER_SPINS = 100 };
+enum { FRONT_BYTES_MAX = 2 << 20 };
 
 static struct heap_policy policy = { .reserve_bytes = 4 * SLICE_BYTES, .cache_bytes = 64 * MiB };
 /* What reserves and fronts of all heaps may hold by now. */
@@ -39,6 +39,7 @@ static void unclaim_cache(size_t bytes)
 /* An empty span leaves the heap, or waits in the reserve for any class. */
 static void close_span(struct heap *heap, struct span *span)
 {
+	heap->spans--;
 	if (heap->fresh[span->class] == span)
 		heap->fresh[span->class] = &span_none;
 	if (heap->reserve_spans == heap->reserve_max &&
@@ -105,10 +106,11 @@ static struct span *open_fresh(struct heap *heap, unsigned class)
 		heap->reserve = span->next;
 		heap->reserve_spans--;
 	} else {
-		span = span_take();
+		span = span_take(heap->spans >= HEAP_DENSE_SPANS ? ARENA_DENSE : ARENA_SPARSE);
 		if (!span)
 			return NULL;
 	}
+	heap->spans++;
 	span_open(span, heap, class);
 	heap->fresh[class] = span;
 	return span;
@@ -319,6 +321,35 @@ void heap_give_foreign(struct heap *heap, struct span *span, void *block)
 	batch->first = batch->last = block;
 	batch->blocks = 1;
 	batch->span = span;
+}
+
+/* The detached list goes back, and the current span may turn out empty. */
+static void give_up_current(struct heap *heap, unsigned class)
+{
+	void *block = heap->head[class], *next;
+	struct span *current = heap->current[class];
+
+	heap->head[class] = NULL;
+	for (; block; block = next) {
+		struct span *span = span_of(block);
+
+		next = link_next(block);
+		link_set(block, span->lfree);
+		span->lfree = block;
+		if (--span->count == 0)
+			heap_settle(heap, span);
+	}
+	if (current == &span_none)
+		return;
+	heap->current[class] = &span_none;
+	current->state = SPAN_FULL;
+	heap_settle(heap, current);
+}
+
+void heap_give_up(struct heap *heap)
+{
+	for (unsigned class = 0; class < SMALL_CLASSES; class++)
+		give_up_current(heap, class);
 }
 
 void heap_trim(struct heap *heap)

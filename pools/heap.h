@@ -18,6 +18,8 @@
 #include "pools/span.h"
 
 enum {
+	/* A heap of so many spans is dense: earlier, huge pages only make programs big. */
+	HEAP_DENSE_SPANS = 1024,
 	BATCHES = 16,
 	BATCH_BLOCKS = 32,
 	/* Bytes that one batch may hold back from their owner. */
@@ -44,10 +46,12 @@ struct heap {
 	struct span *partial[SMALL_CLASSES];
 	struct span *reserve; /* empty spans, linked by next */
 	unsigned reserve_spans, reserve_max;
+	size_t spans; /* small spans, those in reserve not counted */
 	size_t front_bytes; /* what the fronts' room may hold */
 	unsigned steal_at;  /* front whose room is taken next */
-	bool dead, quarantined;
-	struct heap *next_dead; /* under the registry's lock */
+	bool dead;		/* its thread has ended */
+	bool listed;		/* among the dead; this and next_dead under the registry's lock */
+	struct heap *next_dead;
 	struct heap *next;	/* all heaps; written before it is published */
 	/* Others' line. */
 	_Alignas(CACHE_LINE) _Atomic int lock; /* HEAP_FREE, _OWNER, _OTHER */
@@ -92,6 +96,8 @@ void heap_give_foreign(struct heap *heap, struct span *span, void *block);
 bool heap_collect(struct heap *heap);
 /* Gives up caches: batches, fronts, reserve. */
 void heap_trim(struct heap *heap);
+/* Gives up the detached lists, and with them current spans that are empty. */
+void heap_give_up(struct heap *heap);
 /* Links `blocks` fresh blocks of a class into head: made ready at start. */
 void heap_prepare(struct heap *heap, unsigned class, size_t blocks);
 

@@ -291,7 +291,6 @@ void large_read(struct large_stats *stats)
 void large_child(void)
 {
 	/* Torn by another thread: forget what it holds. */
-	if (lock_held(&cache.lock))
+	if (lock_orphaned(&cache.lock))
 		cache.entries = 0, cache.bytes = 0;
-	lock_reset(&cache.lock);
 }

@@ -79,6 +79,8 @@ static struct heap *make_heap(void)
 		return NULL;
 	for (unsigned class = 0; class < SMALL_CLASSES; class++)
 		heap->current[class] = heap->fresh[class] = &span_none;
+	/* The caller's from the first instant on, also in a fork child. */
+	atomic_store_explicit(&heap->lock, HEAP_OWNER, memory_order_relaxed);
 	heap->next = atomic_load_explicit(&registry.all, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&registry.all, &heap->next, heap,
 						      memory_order_release, memory_order_relaxed))
@@ -90,20 +92,32 @@ struct heap *heap_birth(void)
 {
 	struct heap *heap;
 
+	heap_child();
 	lock_take(&registry.lock);
 	heap = registry.dead;
-	if (heap)
+	if (heap) {
 		registry.dead = heap->next_dead;
+		heap->listed = false;
+		heap_enter(heap); /* a trim of the dead may be inside: its end is awaited */
+	}
 	lock_drop(&registry.lock);
 	if (!heap)
 		heap = make_heap();
-	/* A trim of the dead may be inside: wait for its end. */
-	if (!heap || !heap_enter(heap))
+	if (!heap)
 		return NULL;
 	heap->dead = false;
-	heap_leave(heap);
 	heap_self = heap;
+	heap_leave(heap);
 	return heap;
+}
+
+static void list_dead(struct heap *heap)
+{
+	if (heap->listed)
+		return;
+	heap->listed = true;
+	heap->next_dead = registry.dead;
+	registry.dead = heap;
 }
 
 void heap_death(struct heap *heap)
@@ -116,8 +130,7 @@ void heap_death(struct heap *heap)
 	heap->dead = true;
 	heap_leave(heap);
 	lock_take(&registry.lock);
-	heap->next_dead = registry.dead;
-	registry.dead = heap;
+	list_dead(heap);
 	lock_drop(&registry.lock);
 }
 
@@ -169,8 +182,11 @@ struct heap *heap_late_enter(void)
 		expected = 0;
 		os_pause();
 	}
-	if (!registry.late)
+	if (!registry.late) {
 		registry.late = make_heap();
+		if (registry.late)
+			heap_leave(registry.late);
+	}
 	if (!registry.late)
 		heap_late_leave();
 	return registry.late;
@@ -185,30 +201,40 @@ void heap_late_leave(void)
  * The other threads are gone. Their heaps are the dead's, but for those that
  * somebody was inside of at that instant: these stay shut for ever.
  */
-static cold void recover(void)
+static void bury_others(void)
 {
+	bool orphaned = lock_orphaned(&registry.lock);
 	struct heap *heap;
 
-	arena_child();
-	mid_child();
-	large_child();
-	backend_child();
-	lock_reset(&registry.lock);
-	lock_reset(&heaps.lock);
-	registry.dead = NULL;
+	if (lock_mine(&registry.lock))
+		return;
+	if (orphaned)
+		registry.dead = NULL;
 	for (heap = heap_first(); heap; heap = heap->next) {
 		int held = atomic_load_explicit(&heap->lock, memory_order_relaxed);
 
+		if (orphaned)
+			heap->listed = false;
 		if (heap == heap_self && held == HEAP_OTHER)
 			heap_self = &heap_none;
 		if (heap == heap_self || heap == registry.late || held != HEAP_FREE)
 			continue;
 		heap->dead = true;
-		heap->next_dead = registry.dead;
-		registry.dead = heap;
+		list_dead(heap);
 	}
-	if (atomic_load(&registry.late_holder) != 0 &&
-	    atomic_load(&registry.late_holder) != (uintptr_t)&heap_self) {
+}
+
+static cold void recover(void)
+{
+	uintptr_t late_holder = atomic_load(&registry.late_holder);
+
+	arena_child();
+	mid_child();
+	large_child();
+	backend_child();
+	lock_orphaned(&heaps.lock);
+	bury_others();
+	if (late_holder && late_holder != (uintptr_t)&heap_self) {
 		registry.late = NULL;
 		heap_late_leave();
 	}

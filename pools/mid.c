@@ -34,7 +34,7 @@ static struct span *open_span(unsigned class)
 {
 	unsigned slices = class_mid_slices[class];
 	bool dirty;
-	size_t index = arena_take(slices, 1, &dirty);
+	size_t index = arena_take(slices, 1, ARENA_SPARSE, &dirty);
 
 	if (index == ARENA_NONE)
 		return NULL;
@@ -166,11 +166,10 @@ void mid_child(void)
 	bool held[MID_CLASSES], any = false;
 
 	for (unsigned class = 0; class < MID_CLASSES; class++) {
-		held[class] = lock_held(&classes[class].lock);
+		held[class] = lock_orphaned(&classes[class].lock);
 		any |= held[class];
 		if (held[class])
 			classes[class].list = NULL;
-		lock_reset(&classes[class].lock);
 	}
 	for (size_t i = 0; any && i < arena_slices(); i++) {
 		struct span *span = span_at(i);

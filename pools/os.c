@@ -153,7 +153,16 @@ static inline void cpu_relax(void)
 	compiler_barrier();
 }
 
-bool lock_try(struct lock *lock)
+/* Its address names the thread. */
+static __thread char lock_self __attribute__((tls_model("initial-exec")));
+
+static void set_holder(struct lock *lock, uintptr_t holder)
+{
+	atomic_store_explicit(&lock->holder, holder, memory_order_relaxed);
+	compiler_barrier();
+}
+
+static bool grab(struct lock *lock)
 {
 	int expected = 0;
 
@@ -161,12 +170,20 @@ bool lock_try(struct lock *lock)
 						       memory_order_acquire, memory_order_relaxed);
 }
 
+bool lock_try(struct lock *lock)
+{
+	if (!grab(lock))
+		return false;
+	set_holder(lock, (uintptr_t)&lock_self);
+	return true;
+}
+
 static cold void lock_wait(struct lock *lock)
 {
 	int saved = errno;
 
 	for (int i = 0; i < LOCK_SPINS; i++) {
-		if (!lock_held(lock) && lock_try(lock))
+		if (grab(lock))
 			return;
 		cpu_relax();
 	}
@@ -177,16 +194,34 @@ static cold void lock_wait(struct lock *lock)
 
 void lock_take(struct lock *lock)
 {
-	if (unlikely(!lock_try(lock)))
+	if (unlikely(!grab(lock)))
 		lock_wait(lock);
+	set_holder(lock, (uintptr_t)&lock_self);
 }
 
 void lock_drop(struct lock *lock)
 {
+	set_holder(lock, 0);
 	if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)) {
 		int saved = errno;
 
 		futex(lock, FUTEX_WAKE, 1);
 		errno = saved;
 	}
+}
+
+bool lock_mine(struct lock *lock)
+{
+	return atomic_load_explicit(&lock->holder, memory_order_relaxed) ==
+	       (uintptr_t)&lock_self;
+}
+
+/* With no holder written down it is being taken or dropped: nothing is torn. */
+bool lock_orphaned(struct lock *lock)
+{
+	if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 || lock_mine(lock))
+		return false;
+	set_holder(lock, 0);
+	atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
+	return true;
 }

@@ -43,24 +43,20 @@ _Noreturn void os_die(const char *message);
 /*
  * A lock that spins shortly, then sleeps in the kernel: a waiter of real-time
  * priority must let the holder run. 0 free, 1 held, 2 held and waited for.
+ * The holder is written down so that a fork child can tell whether it is the
+ * one who holds it (fork in a signal handler that interrupted it) or whether
+ * that thread is gone.
  */
 struct lock {
 	_Atomic int word;
+	_Atomic uintptr_t holder;
 };
 
 bool lock_try(struct lock *lock);
 void lock_take(struct lock *lock);
 void lock_drop(struct lock *lock);
-
-static inline bool lock_held(struct lock *lock)
-{
-	return atomic_load_explicit(&lock->word, memory_order_relaxed) != 0;
-}
-
-/* Only in a fork child, whose other threads are gone. */
-static inline void lock_reset(struct lock *lock)
-{
-	atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
-}
+/* In a fork child: true, and free now, if a thread held it that is gone. */
+bool lock_orphaned(struct lock *lock);
+bool lock_mine(struct lock *lock);
 
 #endif

@@ -289,23 +289,29 @@ size_t pools_limit(size_t address_bytes)
 	return address_bytes - (before.reserved_bytes - after.reserved_bytes);
 }
 
+static void trim_inside(struct heap *heap)
+{
+	heap_collect(heap);
+	heap_give_up(heap);
+	heap_trim(heap);
+}
+
 size_t pools_trim(void)
 {
 	struct heap *heap;
+	bool ended;
 	size_t given;
 
-	if (heap_self != &heap_none && heap_self != &heap_gone && heap_enter(heap_self)) {
-		heap_collect(heap_self);
-		heap_trim(heap_self);
-		heap_leave(heap_self);
+	heap = pools_self(&ended);
+	if (heap && heap_enter(heap)) {
+		trim_inside(heap);
+		heap_leave(heap);
 	}
 	for (heap = heap_first(); heap; heap = heap->next) {
 		if (!heap->dead || !heap_try(heap))
 			continue;
-		if (heap->dead) {
-			heap_collect(heap);
-			heap_trim(heap);
-		}
+		if (heap->dead)
+			trim_inside(heap);
 		heap_leave(heap);
 	}
 	backend_trim();

@@ -15,7 +15,7 @@ static void set_slices(struct span *span, size_t slices)
 void *run_take(size_t slices, size_t align_slices, bool *zero)
 {
 	bool dirty;
-	size_t index = arena_take(slices, align_slices, &dirty);
+	size_t index = arena_take(slices, align_slices, ARENA_SPARSE, &dirty);
 	struct span *span;
 
 	if (index == ARENA_NONE)

@@ -12,10 +12,10 @@ enum { WORTH_SHARE = 8, POINTER_BITS = 48 };
 
 struct span span_none = { .count = SPAN_NEVER, .armed = SPAN_NEVER, .state = SPAN_CURRENT };
 
-struct span *span_take(void)
+struct span *span_take(enum arena_use use)
 {
 	bool dirty;
-	size_t index = arena_take(1, 1, &dirty);
+	size_t index = arena_take(1, 1, use, &dirty);
 
 	return index == ARENA_NONE ? NULL : span_at(index);
 }

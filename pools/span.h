@@ -89,7 +89,7 @@ static always_inline void link_set(void *block, void *next)
 }
 
 /* A slice from the arena as an empty small span; NULL when there is none. */
-struct span *span_take(void);
+struct span *span_take(enum arena_use use);
 /* Makes an empty small span one of `class`, nothing carved. */
 void span_open(struct span *span, struct heap *owner, unsigned class);
 /* Gives an empty small span's slice to the arena. */

@@ -24,8 +24,7 @@ static struct {
 	bool key_made;
 	pthread_key_t key;
 	struct options options;
-	size_t (*usable_size)(void *);
-	boot_dlopen_fn *dlopen;
+	struct boot_libc libc;
 } self;
 
 /* Which round of a thread's key destructors this is: ours waits for the second. */
@@ -52,8 +51,10 @@ static void read_options(void)
 	out_init_fd(&warn, STDERR_FILENO, text, sizeof text);
 	bad = options_read(&self.options, getauxval(AT_SECURE) ? NULL : environ, pools_ram_bytes(),
 			   &warn);
-	if (self.options.verbose)
+	if (self.options.verbose) {
+		out_str(&warn, "weir: options in force:\n");
 		options_print(&self.options, &warn);
+	}
 	out_flush(&warn);
 	if (bad && self.options.strict)
 		_exit(STRICT_EXIT);
@@ -137,23 +138,40 @@ struct heap *boot_heap(void)
 	return start_thread();
 }
 
-size_t boot_usable_size(void *p)
+/* All of these are in any libc: dlsym of what is missing would allocate. */
+static const struct {
+	const char *name;
+	size_t offset;
+} libc_symbols[] = {
+	{ "malloc_usable_size", offsetof(struct boot_libc, malloc_usable_size) },
+	{ "malloc_trim", offsetof(struct boot_libc, malloc_trim) },
+	{ "mallopt", offsetof(struct boot_libc, mallopt) },
+	{ "malloc_stats", offsetof(struct boot_libc, malloc_stats) },
+	{ "malloc_info", offsetof(struct boot_libc, malloc_info) },
+	{ "mallinfo", offsetof(struct boot_libc, mallinfo) },
+	{ "mallinfo2", offsetof(struct boot_libc, mallinfo2) },
+	{ "dlopen", offsetof(struct boot_libc, dlopen) },
+};
+
+/* By the constructor, or by a dlopen in a constructor that ran before ours. */
+static void look_up_libc(void)
 {
-	return self.usable_size ? self.usable_size(p) : 0;
+	for (size_t i = 0; i < sizeof libc_symbols / sizeof libc_symbols[0]; i++)
+		*(void **)((char *)&self.libc + libc_symbols[i].offset) =
+			dlsym(RTLD_NEXT, libc_symbols[i].name);
 }
 
-/* The constructor looked it up, unless a constructor before ours opens something. */
-boot_dlopen_fn *boot_dlopen(void)
+const struct boot_libc *boot_libc(void)
 {
-	if (unlikely(!self.dlopen))
-		self.dlopen = (boot_dlopen_fn *)dlsym(RTLD_NEXT, "dlopen");
-	return self.dlopen;
+	return &self.libc;
 }
 
 int boot_dlopen_mask(void)
 {
 	enum boot_mode mode = boot_mode();
 
+	if (unlikely(!self.libc.dlopen))
+		look_up_libc();
 	if (mode == BOOT_PASS || self.options.deepbind == OPTIONS_DEEPBIND_KEEP)
 		return 0;
 	return RTLD_DEEPBIND;
@@ -171,8 +189,7 @@ static __attribute__((constructor)) void load(void)
 	const struct options_pairs *initial = &self.options.pool_initial;
 	int saved = errno;
 
-	self.usable_size = (size_t(*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
-	boot_dlopen();
+	look_up_libc();
 	pthread_atfork(NULL, NULL, after_fork);
 	if (mode != BOOT_PASS)
 		pools_stand_by(mode == BOOT_BACKEND);

@@ -20,11 +20,21 @@ enum boot_mode {
 enum boot_mode boot_mode(void);
 /* The calling thread's heap, born if need be; NULL: it has none and gets none. */
 struct heap *boot_heap(void);
-/* glibc's malloc_usable_size, for strangers' blocks. */
-size_t boot_usable_size(void *p);
-/* libc's dlopen, and the flags to be taken out before it is called. */
-typedef void *boot_dlopen_fn(const char *file, int flags);
-boot_dlopen_fn *boot_dlopen(void);
+/*
+ * libc's own of what weir exports, for programs that it leaves alone and for
+ * strangers' blocks. Looked up by the constructor; NULL before.
+ */
+struct boot_libc {
+	size_t (*malloc_usable_size)(void *p);
+	int (*malloc_trim)(size_t pad);
+	int (*mallopt)(int parameter, int value);
+	void (*malloc_stats)(void);
+	int (*malloc_info)(int options, void *stream);
+	void *mallinfo, *mallinfo2; /* return structs of malloc.h */
+	void *(*dlopen)(const char *file, int flags);
+};
+const struct boot_libc *boot_libc(void);
+/* The flags to be taken out of a dlopen. */
 int boot_dlopen_mask(void);
 
 #endif

@@ -12,7 +12,6 @@
 
 __attribute__((visibility("default"))) void *dlopen(const char *file, int flags)
 {
-	boot_dlopen_fn *next = boot_dlopen();
-
-	return next(file, flags & ~boot_dlopen_mask());
+	flags &= ~boot_dlopen_mask();
+	return boot_libc()->dlopen(file, flags);
 }

@@ -17,6 +17,12 @@
 
 enum { TEXT_BYTES = 2048 };
 
+/* libc's own functions where weir leaves the program alone, else NULL. */
+static const struct boot_libc *libc(void)
+{
+	return boot_mode() == BOOT_PASS && boot_libc()->mallinfo ? boot_libc() : NULL;
+}
+
 static struct mallinfo2 read_info(void)
 {
 	struct pools_stats stats;
@@ -36,6 +42,8 @@ static struct mallinfo2 read_info(void)
 
 exported struct mallinfo2 mallinfo2(void)
 {
+	if (libc())
+		return ((struct mallinfo2(*)(void))libc()->mallinfo2)();
 	return read_info();
 }
 
@@ -47,8 +55,12 @@ static int clamp(size_t n)
 /* Its fields are ints: what does not fit stays at the largest. */
 exported struct mallinfo mallinfo(void)
 {
-	struct mallinfo2 info = read_info();
-	struct mallinfo small = {
+	struct mallinfo2 info;
+
+	if (libc())
+		return ((struct mallinfo(*)(void))libc()->mallinfo)();
+	info = read_info();
+	return (struct mallinfo){
 		.arena = clamp(info.arena),
 		.ordblks = clamp(info.ordblks),
 		.hblks = clamp(info.hblks),
@@ -57,8 +69,6 @@ exported struct mallinfo mallinfo(void)
 		.fordblks = clamp(info.fordblks),
 		.keepcost = clamp(info.keepcost),
 	};
-
-	return small;
 }
 
 exported void malloc_stats(void)
@@ -68,6 +78,10 @@ exported void malloc_stats(void)
 	struct pools_stats stats;
 	int saved = errno;
 
+	if (libc()) {
+		libc()->malloc_stats();
+		return;
+	}
 	pools_read(&stats);
 	out_init_fd(&out, STDERR_FILENO, text, sizeof text);
 	out_fmt(&out, "weir: arena bytes: open %zu, in use %zu, free and resident %zu\n",
@@ -86,6 +100,8 @@ exported int malloc_info(int options, FILE *stream)
 	struct pools_stats stats;
 	size_t mapped;
 
+	if (libc())
+		return libc()->malloc_info(options, stream);
 	if (options != 0)
 		return EINVAL;
 	pools_read(&stats);
@@ -115,7 +131,8 @@ exported int malloc_info(int options, FILE *stream)
 /* Thresholds and arenas are weir's own business: accepted, as glibc does, without effect. */
 exported int mallopt(int parameter, int value)
 {
-	(void)value;
+	if (libc())
+		return libc()->mallopt(parameter, value);
 	switch (parameter) {
 	case M_MXFAST:
 	case M_TRIM_THRESHOLD:

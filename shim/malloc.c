@@ -228,15 +228,22 @@ exported void *reallocarray(void *p, size_t count, size_t each)
 }
 
 /* Any alignment that is a power of two; errno as malloc's. */
-void *malloc_aligned(size_t align, size_t bytes)
+static void *take_aligned(size_t align, size_t bytes)
 {
+	size_t fitting;
+	void *block;
+
 	if (align <= BLOCK_ALIGN)
 		return malloc(bytes);
 	if (unlikely(bytes > PTRDIFF_MAX || align > PTRDIFF_MAX / 2))
 		return no_memory();
-	/* A class whose blocks are all aligned so, in spans that begin at slices. */
-	if (align <= SLICE_BYTES && bytes <= MID_MAX)
-		return malloc(class_aligned(bytes, align));
+	if (align <= SLICE_BYTES && bytes <= MID_MAX) {
+		/* A class whose blocks are all aligned so, in spans that begin at slices. */
+		fitting = class_aligned(bytes, align);
+		block = fitting <= SMALL_MAX ? fast_take_small(fitting) : fast_take_front(fitting);
+		if (likely(block))
+			return block;
+	}
 	return take(bytes, align, false);
 }
 
@@ -252,7 +259,7 @@ exported int posix_memalign(void **result, size_t align, size_t bytes)
 
 	if (!power_of_two(align) || align % sizeof(void *))
 		return EINVAL;
-	block = malloc_aligned(align, bytes);
+	block = take_aligned(align, bytes);
 	errno = saved;
 	if (!block)
 		return ENOMEM;
@@ -271,7 +278,7 @@ exported void *memalign(size_t align, size_t bytes)
 	}
 	while (power < align)
 		power <<= 1;
-	return malloc_aligned(power, bytes);
+	return take_aligned(power, bytes);
 }
 
 exported void *aligned_alloc(size_t align, size_t bytes)
@@ -282,7 +289,7 @@ exported void *aligned_alloc(size_t align, size_t bytes)
 exported void *valloc(size_t bytes)
 {
 	boot_mode(); /* the page size is read there */
-	return malloc_aligned(pools_page_bytes(), bytes);
+	return take_aligned(pools_page_bytes(), bytes);
 }
 
 exported void *pvalloc(size_t bytes)
@@ -290,7 +297,7 @@ exported void *pvalloc(size_t bytes)
 	boot_mode();
 	if (bytes > PTRDIFF_MAX)
 		return no_memory();
-	return malloc_aligned(pools_page_bytes(), align_up(bytes, pools_page_bytes()));
+	return take_aligned(pools_page_bytes(), align_up(bytes, pools_page_bytes()));
 }
 
 exported size_t malloc_usable_size(void *p)
@@ -300,7 +307,9 @@ exported size_t malloc_usable_size(void *p)
 	if (!p)
 		return 0;
 	bytes = pools_bytes(p);
-	return bytes ? bytes : boot_usable_size(p);
+	if (likely(bytes))
+		return bytes;
+	return boot_libc()->malloc_usable_size ? boot_libc()->malloc_usable_size(p) : 0;
 }
 
 exported void cfree(void *p)
@@ -324,11 +333,11 @@ exported void free_aligned_sized(void *p, size_t align, size_t bytes)
 exported int malloc_trim(size_t pad)
 {
 	int saved = errno;
-	size_t given = 0;
+	size_t given;
 
-	(void)pad;
-	if (boot_mode() != BOOT_PASS)
-		given = pools_trim();
+	if (boot_mode() == BOOT_PASS && boot_libc()->malloc_trim)
+		return boot_libc()->malloc_trim(pad);
+	given = pools_trim();
 	errno = saved;
 	return given > 0;
 }

@@ -1,15 +1,11 @@
 /*
- * malloc: what the family offers to the rest of the shim.
+ * malloc: the exported family, without libc's header and its attributes.
  */
 #ifndef WEIR_SHIM_MALLOC_H
 #define WEIR_SHIM_MALLOC_H
 
 #include <stddef.h>
 
-/* Any alignment that is a power of two; NULL and ENOMEM. */
-void *malloc_aligned(size_t align, size_t bytes);
-
-/* The exported family, without libc's header and its attributes. */
 void *malloc(size_t bytes);
 void free(void *p);
 void *calloc(size_t count, size_t each);

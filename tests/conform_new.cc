@@ -1,4 +1,4 @@
-// flags: -std=c++17 -fno-allocation-dce -Wno-mismatched-new-delete -fsized-deallocation
+// flags: -std=c++17 -Wno-mismatched-new-delete -fsized-deallocation
 // operator new and delete in every form, and what the library builds on them.
 #include "case.h"
 #include <deque>

@@ -1,4 +1,4 @@
-// flags: -std=c++17 -fno-allocation-dce -fsized-deallocation -Wno-sized-deallocation
+// flags: -std=c++17 -fsized-deallocation -Wno-sized-deallocation
 // A program that replaces operator new(size_t) and operator delete(void*), and
 // nothing else: by the standard every other plain form must end in these two.
 // Each block carries a header, so a form that goes elsewhere is a crash or a

@@ -20,6 +20,8 @@ static void *work(void *arg)
 			table[k] = atomic_exchange(&shared[rng_below(&rng, SHARED)], table[k]);
 		free(table[k]);
 		table[k] = bench_take(rng_size(&rng));
+		if (i == ops / 2) /* here all of them live, on few processors too */
+			pthread_barrier_wait(&start);
 	}
 	for (size_t k = 0; k < TABLE; k++)
 		free(table[k]);

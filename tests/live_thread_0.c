@@ -1,2 +1,0 @@
-// No helper thread.
-#include "live_mixed.c"
