@@ -22,7 +22,7 @@
 
 enum {
 	REGIONS = 64,
-	REGION_ALIGN = 64 << 20, /* of segments and arena blocks of all 2.x and 3.x */
+	REGION_ALIGN = 32 << 20, /* of segments and arena blocks of all 2.x and 3.x */
 	TAKE_MAX = 16 << 20,	 /* above: slow there, mappings are better */
 	REFUSED_PASS = 256,
 };
@@ -49,6 +49,10 @@ static struct {
 		size_t bytes;
 	} region[REGIONS]; /* written before count says so; for good */
 } regions;
+
+static struct {
+	_Alignas(CACHE_LINE) _Atomic size_t blocks, bytes;
+} live;
 
 static const struct {
 	const char *name;
@@ -77,10 +81,27 @@ static bool bind_symbols(void *library)
 	return true;
 }
 
-/* Lends another region; the next is as large as all so far, the first 1 GiB. */
+/*
+ * Address space, opened at once: 2.0.9 does not survive a refusal when it opens
+ * parts of it by itself.
+ */
+static char *map_region(size_t *bytes)
+{
+	for (; *bytes >= REGION_ALIGN; *bytes = align_down(*bytes / 2, REGION_ALIGN)) {
+		char *start = os_reserve(*bytes, REGION_ALIGN);
+
+		if (start && os_open(start, *bytes))
+			return start;
+		if (start)
+			os_unmap(start, *bytes);
+	}
+	return NULL;
+}
+
+/* Lends another region; the next is as large as all so far. */
 static bool add_region(size_t seen)
 {
-	size_t count, bytes = GiB;
+	size_t count, bytes = REGION_ALIGN;
 	bool done = false;
 	char *start = NULL;
 
@@ -92,11 +113,8 @@ static bool add_region(size_t seen)
 	count = atomic_load_explicit(&regions.count, memory_order_relaxed);
 	for (size_t i = 0; i < count; i++)
 		bytes += regions.region[i].bytes;
-	while (count == seen && count < REGIONS && !start && bytes >= REGION_ALIGN) {
-		start = os_reserve(bytes, REGION_ALIGN);
-		if (!start)
-			bytes = align_down(bytes / 2, REGION_ALIGN);
-	}
+	if (count == seen && count < REGIONS)
+		start = map_region(&bytes);
 	if (start) {
 		regions.region[count] = (struct region){ start, bytes };
 		atomic_store_explicit(&regions.count, count + 1, memory_order_release);
@@ -105,7 +123,7 @@ static bool add_region(size_t seen)
 	if (!done)
 		atomic_store_explicit(&regions.refused, REFUSED_PASS, memory_order_relaxed);
 	lock_drop(&regions.lock);
-	return start ? mi.manage(start, bytes, false, false, true, -1) : done;
+	return start ? mi.manage(start, bytes, true, false, true, -1) : done;
 }
 
 bool backend_start(void)
@@ -129,11 +147,27 @@ bool backend_on(void)
 	return mi.on;
 }
 
+/* Blocks of 2.0.9 whose size is a multiple of the alignment may come unaligned. */
 static void *ask(size_t bytes, size_t align, bool zero)
 {
-	if (align <= BLOCK_ALIGN && (bytes >= BLOCK_ALIGN || align < BLOCK_ALIGN))
+	void *block;
+
+	if (align <= BLOCK_ALIGN)
 		return zero ? mi.zalloc(bytes) : mi.malloc(bytes);
-	return zero ? mi.zalloc_aligned(bytes, align) : mi.malloc_aligned(bytes, align);
+	if (bytes % align == 0)
+		bytes += BLOCK_ALIGN;
+	block = zero ? mi.zalloc_aligned(bytes, align) : mi.malloc_aligned(bytes, align);
+	if (likely((uintptr_t)block % align == 0))
+		return block;
+	mi.free(block);
+	return NULL;
+}
+
+static void count(void *block, int sign)
+{
+	atomic_fetch_add_explicit(&live.blocks, (size_t)sign, memory_order_relaxed);
+	atomic_fetch_add_explicit(&live.bytes, (size_t)sign * mi.usable_size(block),
+				  memory_order_relaxed);
 }
 
 void *backend_take(size_t bytes, size_t align, bool zero)
@@ -146,8 +180,10 @@ void *backend_take(size_t bytes, size_t align, bool zero)
 		void *block = ask(bytes, align, zero);
 
 		/* A block from anywhere else could not be told from a stranger's. */
-		if (block && backend_has(block))
+		if (block && backend_has(block)) {
+			count(block, 1);
 			return block;
+		}
 		if (block)
 			mi.free(block);
 		if (!add_region(seen))
@@ -167,6 +203,7 @@ bool backend_has(const void *p)
 
 void backend_give(void *p)
 {
+	count(p, -1);
 	mi.free(p);
 }
 
@@ -183,7 +220,9 @@ void backend_trim(void)
 
 void backend_read(struct backend_stats *stats)
 {
-	*stats = (struct backend_stats){ .regions = atomic_load(&regions.count) };
+	*stats = (struct backend_stats){ .regions = atomic_load(&regions.count),
+					 .blocks = atomic_load(&live.blocks),
+					 .bytes = atomic_load(&live.bytes) };
 	for (size_t i = 0; i < stats->regions; i++)
 		stats->region_bytes += regions.region[i].bytes;
 }

@@ -12,6 +12,7 @@
 
 struct backend_stats {
 	size_t regions, region_bytes;
+	size_t blocks, bytes; /* handed out */
 };
 
 /*

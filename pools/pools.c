@@ -26,13 +26,14 @@ bool pools_start(size_t arena_bytes)
 	return started;
 }
 
-void pools_stand_by(bool everything)
+bool pools_stand_by(bool everything)
 {
 	struct arena_stats stats;
 
 	arena_read(&stats);
-	if (everything || stats.reserved_bytes < SMALL_RESERVATION_GIB * GiB)
-		backend_start();
+	if (!everything && stats.reserved_bytes >= SMALL_RESERVATION_GIB * GiB)
+		return false;
+	return backend_start();
 }
 
 size_t pools_page_bytes(void)

@@ -34,9 +34,10 @@ struct pools_stats {
 bool pools_start(size_t arena_bytes);
 /*
  * Opens the second backend if everything shall come from it, or if the
- * reservation is too small to live on. Calls dlopen: from a constructor only.
+ * reservation is too small to live on; false: it is not open. Calls dlopen: from
+ * a constructor only.
  */
-void pools_stand_by(bool everything);
+bool pools_stand_by(bool everything);
 /* Bytes of a page, of physical memory. */
 size_t pools_page_bytes(void);
 size_t pools_ram_bytes(void);

@@ -15,7 +15,12 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-enum { WARN_BYTES = 2048, STRICT_EXIT = 2 };
+enum {
+	WARN_BYTES = 2048,
+	STRICT_EXIT = 2,
+	/* Under WEIR_POOLS=off, for blocks asked for before mimalloc can be opened. */
+	EARLY_ARENA_BYTES = 32 << 20,
+};
 
 static struct {
 	_Atomic int busy; /* a thread is booting */
@@ -90,7 +95,8 @@ static cold enum boot_mode boot(void)
 	if (mode == BOOT_COLD && environ) {
 		read_options();
 		if (!self.arena)
-			pools_start(self.options.arena_max_bytes);
+			pools_start(self.options.pools ? self.options.arena_max_bytes :
+							 EARLY_ARENA_BYTES);
 		self.arena = true;
 		hand_down(&self.options);
 		self.key_made = pthread_key_create(&self.key, end_thread) == 0;
@@ -182,6 +188,18 @@ static void after_fork(void)
 	pools_child();
 }
 
+/* Asked for mimalloc, and there is none: the program gets what it had without us. */
+static cold void without_backend(void)
+{
+	char text[WARN_BYTES];
+	struct out warn;
+
+	out_init_fd(&warn, STDERR_FILENO, text, sizeof text);
+	out_str(&warn, "weir: WEIR_POOLS=off: libmimalloc.so.2 cannot be opened; using glibc's malloc\n");
+	out_flush(&warn);
+	atomic_store(&self.mode, BOOT_PASS);
+}
+
 /* What must not be done inside malloc. */
 static __attribute__((constructor)) void load(void)
 {
@@ -191,8 +209,8 @@ static __attribute__((constructor)) void load(void)
 
 	look_up_libc();
 	pthread_atfork(NULL, NULL, after_fork);
-	if (mode != BOOT_PASS)
-		pools_stand_by(mode == BOOT_BACKEND);
+	if (mode != BOOT_PASS && !pools_stand_by(mode == BOOT_BACKEND) && mode == BOOT_BACKEND)
+		without_backend();
 	for (size_t i = 0; mode == BOOT_POOLS && boot_heap() && i < initial->n; i++)
 		pools_prepare(initial->size[i], initial->count[i]);
 	errno = saved;

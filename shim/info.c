@@ -29,8 +29,8 @@ static struct mallinfo2 read_info(void)
 	struct mallinfo2 info = { 0 };
 
 	pools_read(&stats);
-	info.arena = stats.arena.open_bytes;
-	info.uordblks = stats.arena_bytes;
+	info.arena = stats.arena.open_bytes + stats.backend.region_bytes;
+	info.uordblks = stats.arena_bytes + stats.backend.bytes;
 	info.fordblks = stats.arena.taken_slices * SLICE_BYTES - stats.arena_bytes +
 			stats.arena.dirty_slices * SLICE_BYTES;
 	info.keepcost = stats.arena.dirty_slices * SLICE_BYTES;
@@ -89,6 +89,9 @@ exported void malloc_stats(void)
 	out_fmt(&out, "weir: large blocks: %zu, bytes %zu; cached %zu, bytes %zu\n",
 		stats.large.blocks, stats.large.bytes, stats.large.cache_entries,
 		stats.large.cache_bytes);
+	if (stats.backend.regions)
+		out_fmt(&out, "weir: mimalloc blocks: %zu, bytes %zu, of regions %zu\n",
+			stats.backend.blocks, stats.backend.bytes, stats.backend.region_bytes);
 	out_fmt(&out, "weir: heaps: %zu, of ended threads %zu\n", stats.heaps, stats.heaps_dead);
 	out_flush(&out);
 	errno = saved;
