@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wundef -Wshadow -Wmissing-prototypes -Wcast-qual -Wwrite-
 LIB_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
 	-fno-builtin-malloc -fno-plt -fexceptions -pthread -I. $(EXTRA_CFLAGS)
 LIB_LDFLAGS := -shared -Wl,-soname,libweir.so -Wl,--version-script=shim/exports.map \
-	-Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -pthread $(LDFLAGS)
+	-Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,noexecstack -pthread $(LDFLAGS)
 LIB_LIBS := -ldl
 
 # Tests call the allocator in ways that compilers warn of or optimise away: no builtins.

@@ -83,7 +83,8 @@ static bool bind_symbols(void *library)
 
 /*
  * Address space, opened at once: 2.0.9 does not survive a refusal when it opens
- * parts of it by itself.
+ * parts of it by itself. It is told that nothing is open all the same: it gives
+ * pages back only of memory that it opened.
  */
 static char *map_region(size_t *bytes)
 {
@@ -123,7 +124,7 @@ static bool add_region(size_t seen)
 	if (!done)
 		atomic_store_explicit(&regions.refused, REFUSED_PASS, memory_order_relaxed);
 	lock_drop(&regions.lock);
-	return start ? mi.manage(start, bytes, true, false, true, -1) : done;
+	return start ? mi.manage(start, bytes, false, false, true, -1) : done;
 }
 
 bool backend_start(void)

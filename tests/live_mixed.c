@@ -19,7 +19,12 @@ static uint64_t *take(uint64_t *r) {
   void *q = NULL;
   switch (next_random(r) % 8) {
   case 0: CHECK((p = calloc(1, n)) && not_zero(p, n) < 0); break;
-  case 1: CHECK((p = memalign((size_t)16 << next_random(r) % 9, n))); break;
+  case 1: {
+    size_t align = (size_t)16 << next_random(r) % 9;
+    p = memalign(align, n);
+    CHECKF(p && ((uintptr_t)p & (align - 1)) == 0, "memalign(%zu, %zu) gave %p", align, n, (void *)p);
+    break;
+  }
   case 2: CHECK((p = realloc(malloc(n / 2 + 1), n))); break;
   case 3: CHECK((p = aligned_alloc(64, n)) && ((uintptr_t)p & 63) == 0); break;
   case 4: CHECK(posix_memalign(&q, 4096, n) == 0 && ((uintptr_t)q & 4095) == 0); p = q; break;

@@ -1,0 +1,519 @@
+/*
+ * unit_arena: slices taken and given against a plain array of who holds what.
+ * Owns: the model; the madvise and mprotect that the library calls. Calls: arena,
+ * pools. Threads: up to four; fork children.
+ */
+#include "pools/pools.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { THREADS = 4, STEPS = 20000, HOLDS = 64, MODEL_SLICES = 128 * CHUNK_SLICES };
+
+/* What the library's calls shall do. */
+static struct {
+	_Atomic bool hold;      /* MADV_DONTNEED stands still ... */
+	_Atomic bool holding;   /* ... and has arrived */
+	bool refuse_purge;
+	size_t open_max; /* larger mprotects are refused */
+	unsigned huge;   /* MADV_HUGEPAGE calls */
+} hook = {.open_max = SIZE_MAX};
+
+int madvise(void *start, size_t bytes, int advice)
+{
+	hook.huge += advice == MADV_HUGEPAGE;
+	if (advice == MADV_DONTNEED && hook.refuse_purge) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (advice == MADV_DONTNEED && hook.hold) {
+		hook.holding = true;
+		while (hook.hold)
+			usleep(100);
+	}
+	return (int)syscall(SYS_madvise, start, bytes, advice);
+}
+
+int mprotect(void *start, size_t bytes, int protection)
+{
+	if (bytes > hook.open_max) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_mprotect, start, bytes, protection);
+}
+
+static void start(void)
+{
+	os_start();
+	ck_assert(arena_start(1 * GiB));
+}
+
+static size_t take(size_t slices, size_t align)
+{
+	bool dirty;
+
+	return arena_take(slices, align, ARENA_SPARSE, &dirty);
+}
+
+static struct arena_stats read_stats(void)
+{
+	struct arena_stats stats;
+
+	arena_read(&stats);
+	ck_assert_uint_eq(stats.free_slices + stats.taken_slices, arena_slices());
+	ck_assert_uint_eq(stats.open_bytes, arena.open_bytes);
+	return stats;
+}
+
+static bool is_zero(const char *p, size_t bytes)
+{
+	return p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0;
+}
+
+START_TEST(after_start)
+{
+	ck_assert_uint_eq((uintptr_t)arena.base % CHUNK_BYTES, 0);
+	ck_assert_uint_eq((uintptr_t)arena.records % os_page_bytes, 0);
+	ck_assert_uint_eq(arena_slices(), 0);
+	ck_assert(!arena_has(arena.base));
+	ck_assert(!arena_has(NULL));
+	ck_assert_uint_ge(read_stats().reserved_bytes, 1 * GiB);
+	ck_assert_uint_eq(read_stats().taken_slices, 0);
+	/* The records of all slices end before the first slice. */
+	ck_assert_ptr_lt(arena.records + (GiB >> SLICE_SHIFT) * RECORD_BYTES, arena.base);
+}
+END_TEST
+
+START_TEST(singles)
+{
+	bool dirty = true;
+	size_t index = arena_take(1, 1, ARENA_SPARSE, &dirty);
+
+	ck_assert_uint_eq(index, 0);
+	ck_assert(!dirty);
+	for (size_t want = 1; want < 3 * CHUNK_SLICES; want++)
+		ck_assert_uint_eq(take(1, 1), want);
+	for (size_t i = 0; i < 3 * CHUNK_SLICES; i++) {
+		ck_assert(is_zero(arena_address(i), SLICE_BYTES));
+		ck_assert_uint_eq(arena_index(arena_address(i) + SLICE_BYTES - 1), i);
+		arena.records[i << RECORD_SHIFT] = 1;
+	}
+	arena_give(7, 1, true);
+	ck_assert_uint_eq(arena_take(1, 1, ARENA_SPARSE, &dirty), 7);
+	ck_assert(dirty);
+	arena_give(40, 1, false);
+	ck_assert_uint_eq(arena_take(1, 1, ARENA_SPARSE, &dirty), 40);
+	ck_assert(!dirty);
+	ck_assert(arena_has(arena.base) && !arena_has(arena.base - 1));
+	ck_assert(arena_has(arena.base + arena.open_bytes - 1));
+	ck_assert(!arena_has(arena.base + arena.open_bytes));
+}
+END_TEST
+
+/* Every size in a chunk with every alignment, beside a slice that is taken. */
+START_TEST(in_chunk)
+{
+	for (size_t align = 1; align <= CHUNK_SLICES; align *= 2)
+		for (size_t slices = 1; slices <= CHUNK_SLICES; slices++) {
+			size_t first = take(1, 1), index = take(slices, align);
+
+			ck_assert_uint_eq(index % align, 0);
+			ck_assert(first < index || first >= index + slices);
+			arena_address(index + slices)[-1] = 1;
+			arena_give(first, 1, false);
+			arena_give(index, slices, true);
+			ck_assert_uint_eq(read_stats().taken_slices, 0);
+		}
+}
+END_TEST
+
+/* Runs begin in the tail of the chunk before, as soon as there is one. */
+START_TEST(across_chunks)
+{
+	static const size_t sizes[] = {31, 32, 33, 63, 64, 65, 100, 511, 512, 1000, 1023, 1024};
+	size_t tail = take(20, 1);
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		size_t index = take(sizes[i], 1), second = take(sizes[i], CHUNK_SLICES);
+
+		ck_assert_uint_eq(index, tail + 20);
+		ck_assert_uint_eq(second % CHUNK_SLICES, 0);
+		ck_assert_uint_ge(second, index + sizes[i]);
+		arena_address(index)[0] = arena_address(index + sizes[i])[-1] = 1;
+		arena_give(index, sizes[i], true);
+		arena_give(second, sizes[i], true);
+	}
+	ck_assert_uint_eq(read_stats().taken_slices, 20);
+	ck_assert_uint_eq(take(1024, 8) % 8, 0);
+}
+END_TEST
+
+START_TEST(take_at_and_rollback)
+{
+	struct arena_stats before, after;
+	bool dirty;
+
+	arena_give(take(4 * CHUNK_SLICES, CHUNK_SLICES), 4 * CHUNK_SLICES, false);
+	ck_assert(arena_take_at(70, 1, &dirty));
+	ck_assert(!dirty);
+	before = read_stats();
+	ck_assert(!arena_take_at(70, 1, &dirty));
+	ck_assert(!arena_take_at(10, 61, &dirty)); /* two whole pieces, then slice 70 */
+	ck_assert(!arena_take_at(arena_slices() - 1, 2, &dirty));
+	after = read_stats();
+	ck_assert_mem_eq(&before, &after, sizeof before);
+	ck_assert(arena_take_at(10, 60, &dirty));
+	arena_give(10, 60, false);
+	arena_give(31, 1, true);
+	ck_assert(!arena_take_at(10, 61, &dirty));
+	ck_assert(arena_take_at(10, 60, &dirty)); /* the rollback kept what was dirty */
+	ck_assert(dirty);
+	arena_give(10, 60, true);
+	arena_give(70, 1, true);
+	ck_assert(arena_take_at(10, 61, &dirty));
+	ck_assert(dirty);
+}
+END_TEST
+
+/* A reservation of four chunks, to the last slice and not beyond. */
+START_TEST(full)
+{
+	bool dirty;
+
+	ck_assert(arena_start(4 * CHUNK_BYTES));
+	ck_assert_uint_eq(take(5 * CHUNK_SLICES, 1), ARENA_NONE);
+	for (size_t i = 0; i < 4 * CHUNK_SLICES; i++)
+		ck_assert_uint_eq(take(1, 1), i);
+	ck_assert_uint_eq(take(1, 1), ARENA_NONE);
+	arena_give(33, 2, true);
+	ck_assert_uint_eq(take(3, 1), ARENA_NONE);
+	ck_assert_uint_eq(take(2, 2), ARENA_NONE);
+	ck_assert_uint_eq(arena_take(2, 1, ARENA_DENSE, &dirty), 33);
+	ck_assert(dirty);
+}
+END_TEST
+
+static struct {
+	bool taken[MODEL_SLICES], dirty[MODEL_SLICES];
+	struct held {
+		size_t index, slices;
+	} held[HOLDS];
+	unsigned seed;
+} model;
+
+/* Whether `slices` free neighbours so aligned exist; up to a chunk: in one chunk or across. */
+static bool model_fits(size_t slices, size_t align)
+{
+	for (size_t at = 0, n = 0; at < arena_slices(); at++) {
+		n = model.taken[at] ? 0 : n + 1;
+		if (n >= slices && (at + 1 - slices) % align == 0)
+			return true;
+	}
+	return false;
+}
+
+static void model_set(struct held *held, bool taken, bool dirty)
+{
+	for (size_t i = held->index; i < held->index + held->slices; i++) {
+		ck_assert_int_ne(model.taken[i], taken);
+		model.taken[i] = taken;
+		model.dirty[i] = dirty;
+	}
+}
+
+static void model_take(struct held *held)
+{
+	size_t align = (size_t)1 << rand_r(&model.seed) % 6, open = arena_slices();
+	bool dirty, want = false, fits;
+
+	held->slices = 1 + (size_t)rand_r(&model.seed) % 16;
+	if (rand_r(&model.seed) % 8 == 0)
+		held->slices = 1 + (size_t)rand_r(&model.seed) % 200;
+	fits = model_fits(held->slices, held->slices <= CHUNK_SLICES ? CHUNK_SLICES : align);
+	held->index = arena_take(held->slices, align, ARENA_SPARSE, &dirty);
+	ck_assert_uint_ne(held->index, ARENA_NONE);
+	ck_assert_uint_eq(held->index % align, 0);
+	ck_assert_uint_le(held->index + held->slices, size_min(arena_slices(), MODEL_SLICES));
+	ck_assert(!fits || arena_slices() == open); /* grown only for want of room */
+	for (size_t i = held->index; i < held->index + held->slices; i++)
+		want |= model.dirty[i];
+	ck_assert_int_eq(dirty, want);
+	model_set(held, true, false);
+}
+
+/* Random sequences: no overlap, exact dirty flags, figures of the model. */
+START_TEST(random_sequence)
+{
+	model.seed = 11 + (unsigned)_i;
+	for (unsigned step = 0; step < STEPS; step++) {
+		struct held *held = &model.held[rand_r(&model.seed) % HOLDS];
+		bool dirty = rand_r(&model.seed) & 8;
+
+		if (held->slices) {
+			model_set(held, false, dirty);
+			arena_give(held->index, held->slices, dirty);
+			held->slices = 0;
+		} else {
+			model_take(held);
+		}
+		if (step % 500 == 0) {
+			struct arena_stats stats = read_stats();
+
+			for (size_t i = 0; i < arena_slices(); i++) {
+				stats.taken_slices -= model.taken[i];
+				stats.dirty_slices -= model.dirty[i];
+			}
+			ck_assert_uint_eq(stats.taken_slices, 0);
+			ck_assert_uint_eq(stats.dirty_slices, 0);
+		}
+	}
+}
+END_TEST
+
+static _Atomic char owner[MODEL_SLICES];
+
+static void *busy(void *number)
+{
+	unsigned seed = (unsigned)(uintptr_t)number;
+	struct held held[16] = {{0, 0}};
+
+	for (unsigned step = 0; step < STEPS + 16; step++) {
+		struct held *at = &held[step < STEPS ? rand_r(&seed) % 16 : step - STEPS];
+
+		for (size_t i = at->index; i < at->index + at->slices; i++)
+			if (!atomic_exchange(&owner[i], 0))
+				abort();
+		if (at->slices)
+			arena_give(at->index, at->slices, rand_r(&seed) & 4);
+		at->slices = step >= STEPS || at->slices ? 0 : 1 + (size_t)rand_r(&seed) % 40;
+		if (at->slices)
+			at->index = take(at->slices, (size_t)1 << rand_r(&seed) % 3);
+		for (size_t i = at->index; i < at->index + at->slices; i++)
+			if (i >= MODEL_SLICES || atomic_exchange(&owner[i], 1))
+				abort();
+		if (step % 256 == 0)
+			arena_purge(MiB);
+	}
+	return NULL;
+}
+
+START_TEST(four_threads)
+{
+	pthread_t thread[THREADS];
+
+	for (uintptr_t i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, busy, (void *)(i + 1));
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	ck_assert_uint_eq(read_stats().taken_slices, 0);
+	arena_purge(SIZE_MAX);
+	ck_assert_uint_eq(read_stats().dirty_slices, 0);
+	/* Nothing was lost from the summary: all of it can be taken without growth. */
+	for (size_t n = arena_slices(), i = 0; i < n; i++)
+		ck_assert_uint_eq(take(1, 1), i);
+}
+END_TEST
+/* 64 dirty slices with something in them, from index 0. */
+static void soil(void)
+{
+	size_t index = take(64, CHUNK_SLICES);
+
+	memset(arena_address(index), 0xaa, 64 * SLICE_BYTES);
+	arena_give(index, 64, true);
+}
+
+START_TEST(purge)
+{
+	size_t taken;
+	bool dirty;
+
+	ck_assert_uint_eq(arena_purge(SIZE_MAX), 0);
+	soil();
+	taken = take(3, 1);
+	ck_assert_uint_eq(taken, 0);
+	ck_assert_uint_eq(arena_purge(1), 29 * SLICE_BYTES); /* one chunk is the least */
+	ck_assert_uint_eq(read_stats().dirty_slices, 32);
+	ck_assert_uint_eq(arena_purge(SIZE_MAX), 32 * SLICE_BYTES);
+	ck_assert_uint_eq(arena_purge(SIZE_MAX), 0);
+	ck_assert_uint_eq(read_stats().purged_bytes, 61 * SLICE_BYTES);
+	ck_assert_uint_eq(read_stats().purge_calls, 2);
+	ck_assert_uint_eq(read_stats().taken_slices, 3);
+	ck_assert_int_eq(*arena_address(2), (char)0xaa);
+	ck_assert(arena_take_at(3, 61, &dirty));
+	ck_assert(!dirty);
+	ck_assert(is_zero(arena_address(3), 61 * SLICE_BYTES));
+}
+END_TEST
+
+START_TEST(refused_purge_stays_dirty)
+{
+	soil();
+	hook.refuse_purge = true;
+	ck_assert_uint_eq(arena_purge(SIZE_MAX), 0);
+	ck_assert_uint_eq(read_stats().dirty_slices, 64);
+	ck_assert_uint_eq(read_stats().purged_bytes, 0);
+	hook.refuse_purge = false;
+	ck_assert_uint_eq(arena_purge(SIZE_MAX), 64 * SLICE_BYTES);
+}
+END_TEST
+
+static void *purge_all(void *unused)
+{
+	arena_purge(SIZE_MAX);
+	return unused;
+}
+
+/* Forked while another thread stands in madvise with 32 slices claimed. */
+START_TEST(child_gets_what_was_claimed)
+{
+	pthread_t thread;
+	int status;
+	pid_t child;
+
+	soil();
+	hook.hold = true;
+	pthread_create(&thread, NULL, purge_all, NULL);
+	while (!hook.holding)
+		usleep(100);
+	ck_assert_uint_eq(read_stats().taken_slices, 32);
+	ck_assert_uint_eq(arena_purge(SIZE_MAX), 0); /* one at a time */
+	child = fork();
+	if (child == 0) {
+		hook.hold = false;
+		arena_child();
+		if (read_stats().free_slices != 64 || read_stats().dirty_slices != 64)
+			_exit(1);
+		if (arena_purge(SIZE_MAX) != 64 * SLICE_BYTES || take(64, 32) != 0)
+			_exit(2);
+		_exit(is_zero(arena_address(0), 64 * SLICE_BYTES) ? 0 : 3);
+	}
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	hook.hold = false;
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(read_stats().free_slices, 64);
+	ck_assert_uint_eq(read_stats().dirty_slices, 0);
+}
+END_TEST
+
+START_TEST(fork_mark)
+{
+	int status;
+	pid_t child;
+
+	ck_assert_ptr_nonnull(arena_fork_mark());
+	*arena_fork_mark() = 1;
+	child = fork();
+	if (child == 0)
+		_exit((int)*arena_fork_mark());
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(*arena_fork_mark(), 1);
+}
+END_TEST
+
+START_TEST(shrink)
+{
+	size_t reserved = read_stats().reserved_bytes;
+
+	take(1, 1);
+	arena_shrink(512 * MiB);
+	ck_assert_uint_eq(read_stats().reserved_bytes, reserved - 512 * MiB);
+	arena_shrink(2 * GiB); /* never grows */
+	ck_assert_uint_eq(read_stats().reserved_bytes, reserved - 512 * MiB);
+	arena_shrink(0);
+	ck_assert_uint_eq(reserved - read_stats().reserved_bytes, GiB - arena.open_bytes);
+	for (size_t i = 1; i < arena_slices(); i++)
+		ck_assert_uint_eq(take(1, 1), i);
+	ck_assert_uint_eq(take(1, 1), ARENA_NONE);
+	arena_address(arena_slices())[-1] = 1;
+}
+END_TEST
+
+/* Refused altogether: none. Refused in large steps: opened in small ones. */
+START_TEST(refused_growth)
+{
+	hook.open_max = 0;
+	ck_assert_uint_eq(take(1, 1), ARENA_NONE);
+	ck_assert_uint_eq(arena_slices(), 0);
+	hook.open_max = CHUNK_BYTES;
+	ck_assert_uint_eq(take(1, 1), 0);
+	ck_assert_uint_eq(arena_slices(), CHUNK_SLICES);
+	ck_assert_uint_eq(take(65, 1), ARENA_NONE);
+	hook.open_max = SIZE_MAX;
+	ck_assert_uint_eq(take(65, 1), 1);
+}
+END_TEST
+
+static const struct {
+	enum arena_huge mode;
+	enum arena_use use;
+	bool asked;
+} huge[] = {
+	{ARENA_HUGE_AUTO, ARENA_SPARSE, false},
+	{ARENA_HUGE_AUTO, ARENA_DENSE, true},
+	{ARENA_HUGE_ALWAYS, ARENA_SPARSE, true},
+	{ARENA_HUGE_NEVER, ARENA_DENSE, false},
+};
+
+START_TEST(huge_pages)
+{
+	bool dirty;
+
+	arena_set_huge(huge[_i].mode);
+	arena_take(1, 1, huge[_i].use, &dirty);
+	ck_assert_int_eq(hook.huge > 0, huge[_i].asked);
+}
+END_TEST
+
+/* A limited address space: at most half of it, and it works; too little: no arena. */
+START_TEST(limited)
+{
+	struct rlimit limit = {1 * GiB, 1 * GiB};
+
+	os_start();
+	setrlimit(RLIMIT_AS, &limit);
+	ck_assert(arena_start(256 * GiB));
+	ck_assert_uint_le(read_stats().reserved_bytes, 512 * MiB + 32 * MiB);
+	ck_assert_uint_ge(read_stats().reserved_bytes, 128 * MiB);
+	arena_address(take(1024, 1) + 1024)[-1] = 1;
+	limit.rlim_cur = limit.rlim_max = MiB;
+	setrlimit(RLIMIT_AS, &limit);
+	ck_assert(!arena_start(256 * GiB));
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const once[] = {after_start, singles, in_chunk, across_chunks,
+		take_at_and_rollback, full, four_threads, purge, refused_purge_stays_dirty,
+		child_gets_what_was_claimed, fork_mark, shrink, refused_growth};
+	Suite *suite = suite_create("arena");
+	TCase *tc = tcase_create("arena"), *bare = tcase_create("limited");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, start, NULL);
+	for (size_t i = 0; i < sizeof once / sizeof once[0]; i++)
+		tcase_add_test(tc, once[i]);
+	tcase_add_loop_test(tc, random_sequence, 0, 3);
+	tcase_add_loop_test(tc, huge_pages, 0, sizeof huge / sizeof huge[0]);
+	tcase_add_test(bare, limited);
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(suite, tc);
+	suite_add_tcase(suite, bare);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
