@@ -16,7 +16,9 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wundef -Wshadow -Wmissing-prototypes -Wcast-qual -Wwrite-strings -Werror
 LIB_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
 	-fno-builtin-malloc -fno-plt -fexceptions -pthread -I. $(EXTRA_CFLAGS)
-LIB_LDFLAGS := -shared -Wl,-soname,libweir.so -Wl,--version-script=shim/exports.map \
+# glibc's symbol versions differ by architecture.
+MAP := $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),shim/exports-aarch64.map,shim/exports.map)
+LIB_LDFLAGS := -shared -Wl,-soname,libweir.so -Wl,--version-script=$(MAP) \
 	-Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,noexecstack -pthread $(LDFLAGS)
 LIB_LIBS := -ldl
 
@@ -48,7 +50,7 @@ BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c)
 all: lib
 lib: $(LIB)
 
-$(LIB): $(OBJ) shim/exports.map
+$(LIB): $(OBJ) $(MAP)
 	@mkdir -p $(@D)
 	$(CC) $(LIB_LDFLAGS) -o $@ $(OBJ) $(LIB_LIBS)
 

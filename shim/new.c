@@ -1,6 +1,7 @@
 /*
  * new: the plain C++ operators, so that `new` is one jump away from malloc.
- * Owns: nothing. Calls: malloc; libstdc++ if the program has it. Threads: any.
+ * Owns: nothing. Calls: fast.h (inlined, as in malloc), malloc; libstdc++ if the
+ * program has it. Threads: any.
  * Never: holds anything while a new-handler runs.
  *
  * The other forms (nothrow, aligned) stay with libstdc++, which calls these or
@@ -8,7 +9,7 @@
  * the array and sized forms to come to its own: so those go by the dynamic
  * symbol, not straight to malloc.
  */
-#include "pools/base.h"
+#include "pools/fast.h"
 #include "shim/malloc.h"
 
 #include <stdlib.h>
@@ -49,8 +50,11 @@ static cold void *new_again(size_t bytes)
 
 void *_Znwm(size_t bytes)
 {
-	void *block = malloc(bytes);
+	void *block = likely(bytes <= SMALL_MAX) ? fast_take_small(bytes) : NULL;
 
+	if (likely(block))
+		return block;
+	block = malloc(bytes);
 	return likely(block) ? block : new_again(bytes);
 }
 
