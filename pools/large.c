@@ -12,13 +12,14 @@ enum {
 	TABLES = 6,
 	WINDOW = 16, /* slots that an address may be in, each table */
 	CACHE_ENTRIES = 32,
+	CACHE_MIN_BYTES = 32 << 20, /* below: a stopgap where there is no arena */
 	CACHE_SLACK_SHARE = 4, /* a cached mapping may be 1/4 larger than asked for */
 };
 
 struct slot {
 	_Atomic uintptr_t address; /* 0 free; 1 being written */
-	uintptr_t start;	   /* of the mapping */
 	size_t bytes;		   /* of the mapping */
+	bool asked;		   /* taken at this size, so it may be asked for again */
 };
 static struct slot table_first[TABLE_FIRST_SLOTS];
 static _Atomic(struct slot *) tables[TABLES] = { table_first };
@@ -76,7 +77,7 @@ static struct slot *open_table(unsigned i)
 }
 
 /* Writes a block down; false: no room for the table. */
-static bool add(uintptr_t address, uintptr_t start, size_t bytes)
+static bool add(uintptr_t address, size_t bytes, bool asked)
 {
 	for (unsigned i = 0; i < TABLES; i++) {
 		struct slot *slot = atomic_load_explicit(&tables[i], memory_order_acquire);
@@ -89,8 +90,8 @@ static bool add(uintptr_t address, uintptr_t start, size_t bytes)
 
 			if (!atomic_compare_exchange_strong(&slot[k].address, &none, 1))
 				continue;
-			slot[k].start = start;
 			slot[k].bytes = bytes;
+			slot[k].asked = asked;
 			atomic_store_explicit(&slot[k].address, address, memory_order_release);
 			return true;
 		}
@@ -106,7 +107,7 @@ static void *map_block(size_t bytes, size_t align)
 		return NULL;
 	bytes = align_up(bytes ? bytes : 1, os_page_bytes);
 	start = os_map(bytes, align);
-	if (start && !add((uintptr_t)start, (uintptr_t)start, bytes)) {
+	if (start && !add((uintptr_t)start, bytes, true)) {
 		os_unmap(start, bytes);
 		return NULL;
 	}
@@ -158,7 +159,7 @@ void *large_take(size_t bytes, size_t align, bool zero)
 	/* Fresh pages are zero already, and a cached mapping is not. */
 	if (!zero && align <= os_page_bytes && bytes <= load_relaxed(&cache.bytes_max)) {
 		start = from_cache(align_up(bytes, os_page_bytes), &got);
-		if (start && add((uintptr_t)start, (uintptr_t)start, got))
+		if (start && add((uintptr_t)start, got, true))
 			return start;
 		if (start)
 			os_unmap(start, got);
@@ -217,20 +218,21 @@ static void to_cache(char *start, size_t bytes)
 bool large_give(void *p)
 {
 	struct slot *slot = find((uintptr_t)p);
-	uintptr_t address = (uintptr_t)p, start;
+	uintptr_t address = (uintptr_t)p;
 	size_t bytes;
+	bool asked;
 
 	if (!slot)
 		return false;
-	start = slot->start;
 	bytes = slot->bytes;
+	asked = slot->asked;
 	/* Only one of two threads that free a block twice gets it. */
 	if (!atomic_compare_exchange_strong(&slot->address, &address, 0))
 		return false;
-	if (bytes > 32 * MiB)
-		to_cache((char *)start, bytes);
+	if (asked && bytes > CACHE_MIN_BYTES)
+		to_cache(p, bytes);
 	else
-		os_unmap((char *)start, bytes);
+		os_unmap(p, bytes);
 	return true;
 }
 
@@ -238,7 +240,7 @@ size_t large_bytes(const void *p)
 {
 	struct slot *slot = find((uintptr_t)p);
 
-	return slot ? slot->bytes - ((uintptr_t)p - slot->start) : 0;
+	return slot ? slot->bytes : 0;
 }
 
 void *large_resize(void *p, size_t bytes)
@@ -255,11 +257,23 @@ void *large_resize(void *p, size_t bytes)
 	moved = os_remap(p, had, bytes);
 	if (!moved || moved == p) {
 		slot->bytes = moved ? bytes : had;
+		slot->asked &= !moved;
 		atomic_store_explicit(&slot->address, (uintptr_t)p, memory_order_release);
 		return moved;
 	}
 	atomic_store_explicit(&slot->address, 0, memory_order_release);
-	if (!add((uintptr_t)moved, (uintptr_t)moved, bytes))
+	if (!add((uintptr_t)moved, bytes, false))
+		os_die("weir: no memory for the table of large blocks\n");
+	return moved;
+}
+
+void *large_adopt(void *start, size_t bytes, size_t new_bytes)
+{
+	char *moved;
+
+	new_bytes = align_up(new_bytes, os_page_bytes);
+	moved = os_move_out(start, bytes, new_bytes);
+	if (moved && !add((uintptr_t)moved, new_bytes, false))
 		os_die("weir: no memory for the table of large blocks\n");
 	return moved;
 }

@@ -28,6 +28,11 @@ bool large_give(void *p);
 size_t large_bytes(const void *p);
 /* Moves or resizes; NULL: left as it was. Content kept, the rest zero. */
 void *large_resize(void *p, size_t bytes);
+/*
+ * Makes a large block of pages moved out of [start, start + bytes); NULL: nothing
+ * changed. The range stays mapped, and reads as zero.
+ */
+void *large_adopt(void *start, size_t bytes, size_t new_bytes);
 /* Unmaps cached mappings idle since before_ms (UINT64_MAX: all); bytes. */
 size_t large_purge(uint64_t before_ms);
 void large_set_cache(size_t bytes, unsigned decay_ms);

@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
@@ -82,6 +85,22 @@ void *os_remap(void *start, size_t old_bytes, size_t new_bytes)
 	void *moved = mremap(start, old_bytes, new_bytes, MREMAP_MAYMOVE);
 
 	return moved == MAP_FAILED ? NULL : moved;
+}
+
+void *os_move_out(void *start, size_t bytes, size_t new_bytes)
+{
+	void *moved = mremap(start, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+	void *grown;
+
+	if (moved == MAP_FAILED)
+		return NULL;
+	grown = mremap(moved, bytes, new_bytes, MREMAP_MAYMOVE);
+	if (grown != MAP_FAILED)
+		return grown;
+	/* Back again: the range is still there to take them. */
+	if (mremap(moved, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, start) == MAP_FAILED)
+		os_die("weir: pages of a block cannot be moved back\n");
+	return NULL;
 }
 
 bool os_purge(void *start, size_t bytes)

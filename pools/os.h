@@ -21,6 +21,11 @@ void *os_map(size_t bytes, size_t align);
 void os_unmap(void *start, size_t bytes);
 /* Resizes a mapping by moving its pages; NULL leaves it as it was. */
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes);
+/*
+ * Moves the pages of a range to a mapping of their own, of new_bytes >= bytes;
+ * the range stays mapped, and reads as zero. NULL: nothing changed.
+ */
+void *os_move_out(void *start, size_t bytes, size_t new_bytes);
 /* Gives whole pages back; true if they now read as zero. */
 bool os_purge(void *start, size_t bytes);
 /* Asks for huge pages (or none) in a range; a refusal is no error. */

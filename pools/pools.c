@@ -11,6 +11,8 @@
 
 /* A reservation below this may be used up by a program of usual size. */
 enum { SMALL_RESERVATION_GIB = 16 };
+/* From here on moving page tables is cheaper than copying, and needs no second home. */
+enum { MOVE_MIN_BYTES = 1 << 20 };
 
 /* Mid blocks and runs freed by a handler that interrupted a slow half. */
 static _Atomic(void *) deferred;
@@ -262,14 +264,29 @@ size_t pools_bytes(const void *p)
 	return large_bytes(p);
 }
 
+/* In place, or by moving pages into a mapping of its own, which can be remapped further. */
+static void *resize_run(void *run, size_t bytes)
+{
+	size_t had = span_of(run)->slices * SLICE_BYTES;
+	void *moved;
+
+	if (bytes <= RUN_LIMIT && run_resize(run, run_slices(bytes)))
+		return run;
+	if (had < MOVE_MIN_BYTES || bytes < had)
+		return NULL;
+	moved = large_adopt(run, had, bytes);
+	if (moved)
+		run_give_clean(run);
+	return moved;
+}
+
 void *pools_resize(void *p, size_t bytes)
 {
-	if (arena_has(p)) {
-		if (span_of(p)->kind != SPAN_RUN || bytes <= MID_MAX || bytes > RUN_LIMIT)
-			return NULL;
-		return run_resize(p, run_slices(bytes)) ? p : NULL;
-	}
-	return backend_has(p) ? NULL : large_resize(p, bytes);
+	if (!arena_has(p))
+		return backend_has(p) ? NULL : large_resize(p, bytes);
+	if (span_of(p)->kind != SPAN_RUN || bytes <= MID_MAX)
+		return NULL;
+	return resize_run(p, bytes);
 }
 
 size_t pools_limit(size_t address_bytes)

@@ -29,13 +29,23 @@ void *run_take(size_t slices, size_t align_slices, bool *zero)
 	return arena_address(index);
 }
 
-void run_give(void *run)
+static void give(void *run, bool dirty)
 {
 	struct span *span = span_of(run);
 	uint32_t slices = span->slices;
 
 	span->kind = SPAN_NONE;
-	arena_give(arena_index(run), slices, true);
+	arena_give(arena_index(run), slices, dirty);
+}
+
+void run_give(void *run)
+{
+	give(run, true);
+}
+
+void run_give_clean(void *run)
+{
+	give(run, false);
 }
 
 bool run_resize(void *run, size_t slices)

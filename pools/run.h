@@ -20,6 +20,9 @@ void run_give(void *run);
 /* Resizes in place; false: nothing changed. Never fails when it shrinks. */
 bool run_resize(void *run, size_t slices);
 
+/* Gives a run whose pages were moved away: it reads as zero. */
+void run_give_clean(void *run);
+
 static inline size_t run_slices(size_t bytes)
 {
 	return (bytes + SLICE_BYTES - 1) >> SLICE_SHIFT;

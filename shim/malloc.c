@@ -10,9 +10,11 @@
 #include "shim/malloc.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define exported __attribute__((visibility("default")))
+
+/* A block that grows will grow again: every second class will do. */
+enum { GROWTH_SHARE = 8 };
 
 /* glibc's own, for programs that weir leaves alone and for blocks of strangers. */
 extern void *__libc_malloc(size_t bytes);
@@ -20,6 +22,13 @@ extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_memalign(size_t align, size_t bytes);
 extern void *__libc_realloc(void *p, size_t bytes);
 extern void __libc_free(void *p);
+
+/*
+ * libc's, by a call: of a length that is a multiple of eight compilers know to
+ * make "rep movsq", which is slow to start.
+ */
+extern void *libc_memcpy(void *to, const void *from, size_t bytes) __asm__("memcpy");
+extern void *libc_memset(void *to, int byte, size_t bytes) __asm__("memset");
 
 static void *no_memory(void)
 {
@@ -130,7 +139,7 @@ static noinline void give_other(void *p)
 		give(p);
 }
 
-exported void free(void *p)
+static always_inline void give_any(void *p)
 {
 	switch (fast_give(p)) {
 	case FAST_DONE:
@@ -144,6 +153,11 @@ exported void free(void *p)
 	case FAST_FAR:
 		give_far(p);
 	}
+}
+
+exported void free(void *p)
+{
+	give_any(p);
 }
 
 exported void *calloc(size_t count, size_t each)
@@ -160,7 +174,7 @@ exported void *calloc(size_t count, size_t each)
 	else
 		block = NULL;
 	if (likely(block))
-		return memset(block, 0, bytes);
+		return libc_memset(block, 0, bytes);
 	return take(bytes, BLOCK_ALIGN, true);
 }
 
@@ -171,7 +185,7 @@ static noinline void *move(void *p, size_t had, size_t bytes)
 
 	if (unlikely(!block))
 		return NULL;
-	memcpy(block, p, size_min(had, bytes));
+	libc_memcpy(block, p, size_min(had, bytes));
 	free(p);
 	return block;
 }
@@ -199,22 +213,44 @@ static cold void *resize_far(void *p, size_t bytes)
 	return block ? block : move(p, had, bytes);
 }
 
+/* From one small class to another, all by hits, in one piece; NULL: not done. */
+static always_inline void *resize_small(void *p, size_t had, size_t bytes)
+{
+	void *block;
+
+	size_t room = bytes > had ? bytes + bytes / GROWTH_SHARE : bytes;
+
+	if (unlikely(room > SMALL_MAX))
+		return NULL;
+	block = fast_take_small(room);
+	if (unlikely(!block))
+		return NULL;
+	libc_memcpy(block, p, size_min(had, bytes));
+	give_any(p);
+	return block;
+}
+
 exported void *realloc(void *p, size_t bytes)
 {
 	size_t had;
+	void *block;
 
-	if (unlikely(!p))
+	/* NULL is outside the arena, and 0 wraps. */
+	if (likely(arena_has(p) && bytes - 1 < PTRDIFF_MAX) && span_of(p)->kind == SPAN_SMALL) {
+		had = class_small_bytes[span_of(p)->class];
+		if (fits(had, bytes))
+			return p;
+		block = resize_small(p, had, bytes);
+		return likely(block) ? block : move(p, had, bytes);
+	}
+	if (!p)
 		return malloc(bytes);
-	if (unlikely(bytes == 0)) {
+	if (bytes == 0) {
 		free(p);
 		return NULL;
 	}
-	if (unlikely(bytes > PTRDIFF_MAX))
+	if (bytes > PTRDIFF_MAX)
 		return no_memory();
-	if (likely(arena_has(p)) && span_of(p)->kind == SPAN_SMALL) {
-		had = class_small_bytes[span_of(p)->class];
-		return fits(had, bytes) ? p : move(p, had, bytes);
-	}
 	return resize_far(p, bytes);
 }
 

@@ -37,7 +37,7 @@ static const struct options_row rows[] = {
 	 "total over all threads of what their caches and reserves may hold"},
 	{"WEIR_POOL_INITIAL", OPTIONS_PAIR_LIST, "", 0, MIB, BOOT, FIELD(pool_initial), NULL,
 	 "blocks made ready at start: COUNT of each small class, or SIZE:COUNT,SIZE:COUNT"},
-	{"WEIR_LARGE_CACHE", OPTIONS_SHARE, "5%", 0, TIB, LIVE, FIELD(large_cache_bytes), NULL,
+	{"WEIR_LARGE_CACHE", OPTIONS_SHARE, "1%", 0, TIB, LIVE, FIELD(large_cache_bytes), NULL,
 	 "freed mappings above 64 MiB kept for reuse (decays)"},
 	{"WEIR_DECAY_MS", OPTIONS_MS, "1s", 0, 3600 * 1000, LIVE, FIELD(decay_ms), NULL,
 	 "how long freed memory stays before it is given back; off: for ever"},

@@ -1,3 +1,4 @@
+// flags: -lc
 /*
  * unit_chunk: the 64-bit word of 32 slices against naive loops over its bits.
  * Owns: a random sequence. Calls: chunk. Threads: one.

@@ -1,3 +1,4 @@
+// flags: -lc
 /*
  * unit_class: every entry of the tables in pools/class against the rules in class.h.
  * Owns: nothing. Calls: class. Threads: one.
@@ -11,8 +12,8 @@
 
 static size_t block_bytes(size_t bytes)
 {
-	return bytes <= SMALL_MAX ? class_small_bytes[class_small(bytes)] :
-				    class_front_bytes(class_front(bytes));
+	return bytes <= SMALL_MAX ? class_small_bytes[class_small(bytes)]
+				  : class_front_bytes(class_front(bytes));
 }
 
 /* 8 steps per doubling, none shorter than 16 bytes. */
@@ -50,7 +51,7 @@ START_TEST(small_requests)
 	ck_assert_uint_eq(class_small(0), 0);
 	for (size_t bytes = 1; bytes <= SMALL_MAX; bytes++) {
 		if (bytes > class_small_bytes[class])
-			class++;
+			class ++;
 		ck_assert_uint_eq(class_small(bytes), class);
 	}
 	ck_assert_uint_eq(class, SMALL_CLASSES - 1);
@@ -63,7 +64,7 @@ START_TEST(front_requests)
 
 	for (size_t bytes = SMALL_MAX + 1; bytes <= RUN_MAX; bytes++) {
 		if (bytes > class_front_bytes(class))
-			class++;
+			class ++;
 		if (class_front(bytes) != class)
 			ck_abort_msg("%zu bytes are in class %u", bytes, class_front(bytes));
 	}
@@ -125,8 +126,8 @@ START_TEST(small_carve)
 }
 END_TEST
 
-static const size_t alignments[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
-	16384, 32768, SLICE_BYTES};
+static const size_t alignments[] = {
+	1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, SLICE_BYTES};
 
 /* The smallest block of all classes that is a multiple of align, for each request. */
 START_TEST(aligned_requests)

@@ -1,3 +1,4 @@
+// flags: -lc
 /*
  * unit_front: the stack of front.h within its bounds, and what its closing store writes.
  * Owns: one front between two guards. Calls: front. Threads: one.

@@ -138,7 +138,7 @@ START_TEST(table_values)
 	ck_assert_uint_eq(o.pool_reserve_bytes, 256 * KIB);
 	ck_assert_uint_eq(o.pool_max_bytes, 64 * MIB);
 	ck_assert_uint_eq(o.pool_initial.n, 0);
-	ck_assert_uint_eq(o.large_cache_bytes, ram / 100 * 5 + ram % 100 * 5 / 100);
+	ck_assert_uint_eq(o.large_cache_bytes, ram / 100);
 	ck_assert_uint_eq(o.decay_ms, 1000);
 	ck_assert_uint_eq(o.arena_max_bytes, 256 * GIB);
 	ck_assert_uint_eq(o.thp, OPTIONS_THP_AUTO);
@@ -289,7 +289,7 @@ static const struct {
 	{"WEIR_POOL_RESERVE", "out of range 0 to 64MiB; " BYTES, {"65537k", "1g", "67108865"}},
 	{"WEIR_POOL_RESERVE", "not a size; " BYTES, {"5%"}},
 	{"WEIR_ARENA_MAX", "out of range 0 to 4TiB; " SIZE "256GiB", {"5t", "4398046511105"}},
-	{"WEIR_LARGE_CACHE", "not a size; " SIZE "5%", {"lots"}},
+	{"WEIR_LARGE_CACHE", "not a size; " SIZE "1%", {"lots"}},
 	{"WEIR_DECAY_MS", "not a time; " TIME, {"", "never", "1k", "1d", "-1", "1 s", "s", "1.5s", "offf"}},
 	{"WEIR_DECAY_MS", "out of range 0 to 1h; " TIME,
 		{"3600001", "61m", "2h", "18446744073709551615", "9999999999999999999h"}},
@@ -472,7 +472,7 @@ START_TEST(print_and_read_back)
 	ck_assert_ptr_nonnull(
 		strstr(text, "WEIR_POOLS=on\nWEIR_POOL_RESERVE=256KiB\n"
 			     "WEIR_POOL_MAX=64MiB\nWEIR_POOL_INITIAL=\n"
-			     "WEIR_LARGE_CACHE=1500KiB  # 1.5 MiB, default 5%\n"
+			     "WEIR_LARGE_CACHE=1500KiB  # 1.5 MiB, default 1%\n"
 			     "WEIR_DECAY_MS=1500ms  # default 1s\nWEIR_ARENA_MAX=256GiB\n"
 			     "WEIR_THP=never  # default auto\nWEIR_DEEPBIND=mask\nWEIR_ONLY=a,b  # "
 			     "default none\n"));
@@ -486,10 +486,10 @@ START_TEST(print_and_read_back)
 	out_init_mem(&out, warnings, sizeof warnings);
 	ck_assert_uint_eq(options_read(&o, env, ram, &out), 0);
 	ck_assert_int_eq(memcmp(&o, &before, sizeof o), 0);
-	options_default(&o, 10 * GIB + 8192); /* 5% is no round number, but still the default */
+	options_default(&o, 10 * GIB + 8192); /* 1% is no round number, but still the default */
 	out_init_mem(&out, text, sizeof text);
 	options_print(&o, &out);
-	ck_assert_ptr_nonnull(strstr(text, "\nWEIR_LARGE_CACHE=536871321  # 512 MiB\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nWEIR_LARGE_CACHE=107374264  # 102.4 MiB\n"));
 	ck_assert_ptr_null(strstr(text, "default"));
 }
 END_TEST

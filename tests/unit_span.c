@@ -1,3 +1,4 @@
+// flags: -lc
 /*
  * unit_span: I1 to I4 of span.h: where each block of a span is, and what is armed.
  * Owns: an owner that is no heap. Calls: span, pools. Threads: one owner, four that free.
@@ -12,6 +13,8 @@
 enum { PUSHERS = 4, CLASS_64 = 3, CLASS_16 = 0, ROUNDS = 20 };
 
 static struct heap nobody;
+/* Of the span at hand, in order. */
+static void *blocks[SLICE_BYTES / BLOCK_ALIGN];
 
 static void start(void)
 {
@@ -44,8 +47,8 @@ static bool give(struct span *span, void *block)
 	return --span->count == 0;
 }
 
-/* Carves the whole span; its blocks in order. */
-static unsigned carve_all(struct span *span, void **blocks)
+/* Carves the whole span into blocks; how many. */
+static unsigned carve_all(struct span *span)
 {
 	unsigned n = 0;
 
@@ -55,26 +58,16 @@ static unsigned carve_all(struct span *span, void **blocks)
 	return n;
 }
 
-static void **new_blocks(void)
-{
-	return calloc(SLICE_BYTES / BLOCK_ALIGN, sizeof(void *));
-}
-
 START_TEST(open)
 {
 	struct span *span = open_span((unsigned)_i);
 
 	ck_assert_ptr_eq(span->owner, &nobody);
 	ck_assert_ptr_null(span->lfree);
-	ck_assert_uint_eq(span->kind, SPAN_SMALL);
-	ck_assert_uint_eq(span->class, _i);
-	ck_assert_uint_eq(span->state, SPAN_CURRENT);
-	ck_assert_uint_eq(span->back, 0);
-	ck_assert_uint_eq(span->slices, 1);
-	ck_assert_uint_eq(span->carved, 0);
+	ck_assert(span->kind == SPAN_SMALL && span->class == _i && span->state == SPAN_CURRENT);
+	ck_assert(span->back == 0 && span->slices == 1 && span->carved == 0);
 	ck_assert_uint_eq(span->capacity, SLICE_BYTES / class_small_bytes[_i]);
-	ck_assert_uint_eq(span_listed(span), 0);
-	ck_assert_uint_eq(span_remote(span), 0);
+	ck_assert(span_listed(span) == 0 && span_remote(span) == 0);
 	ck_assert_ptr_eq(span_at(span_index(span)), span);
 	ck_assert_ptr_eq(span_of(span_start(span)), span);
 	ck_assert_ptr_eq(span_of(span_start(span) + SLICE_BYTES - 1), span);
@@ -103,9 +96,8 @@ END_TEST
 /* I1: each local free is listed, and detach takes all of them, last first. */
 START_TEST(listed_and_detach)
 {
-	void **blocks = new_blocks();
 	struct span *span = open_span((unsigned)_i);
-	unsigned n = carve_all(span, blocks);
+	unsigned n = carve_all(span);
 	void *list;
 
 	for (unsigned k = 0; k < n; k++) {
@@ -118,10 +110,7 @@ START_TEST(listed_and_detach)
 	ck_assert_ptr_null(list);
 	ck_assert_ptr_null(span->lfree);
 	ck_assert_ptr_null(span_detach(span));
-	ck_assert_uint_eq(span_listed(span), 0);
-	ck_assert_uint_eq(span->count, SPAN_NEVER);
-	ck_assert_uint_eq(span->armed, SPAN_NEVER);
-	free(blocks);
+	ck_assert(span_listed(span) == 0 && span->count == SPAN_NEVER && span->armed == SPAN_NEVER);
 }
 END_TEST
 
@@ -155,13 +144,12 @@ START_TEST(settle_table)
 	static const uint8_t states[] = {SPAN_CURRENT, SPAN_FULL, SPAN_PARTIAL};
 	static const uint8_t classes[] = {40, 31, 20, 15, SMALL_CLASSES - 1};
 	struct span *span = open_span(classes[_i]);
-	void **blocks = new_blocks();
 
 	for (unsigned s = 0; s < sizeof states; s++) {
 		unsigned n;
 
 		span_open(span, &nobody, classes[_i]);
-		n = carve_all(span, blocks);
+		n = carve_all(span);
 		span->state = states[s];
 		for (unsigned k = 0; k <= n; k++) {
 			check_settled(span, states[s], k, span_settle(span));
@@ -169,16 +157,14 @@ START_TEST(settle_table)
 				give(span, blocks[k]);
 		}
 	}
-	free(blocks);
 }
 END_TEST
 
 /* The slow half is due exactly when a full span is worth using, or a partial one empty. */
 START_TEST(countdown)
 {
-	void **blocks = new_blocks();
 	struct span *span = open_span(CLASS_64);
-	unsigned n = carve_all(span, blocks), k = 0;
+	unsigned n = carve_all(span), k = 0;
 
 	span->state = SPAN_FULL;
 	ck_assert(!span_settle(span));
@@ -192,7 +178,6 @@ START_TEST(countdown)
 		ck_assert_uint_lt(k, n);
 	ck_assert_uint_eq(k, n);
 	ck_assert(span_settle(span));
-	free(blocks);
 }
 END_TEST
 
@@ -212,11 +197,10 @@ END_TEST
 
 START_TEST(remote)
 {
-	void **blocks = new_blocks();
 	struct span *span = open_span(CLASS_64);
 	void *list;
 
-	carve_all(span, blocks);
+	carve_all(span);
 	give(span, blocks[0]);
 	span_collect(span); /* nothing there */
 	ck_assert_uint_eq(span_listed(span), 1);
@@ -228,23 +212,20 @@ START_TEST(remote)
 	ck_assert_uint_eq(span_remote(span), 4);
 	ck_assert_uint_eq(span_listed(span), 1);
 	span_collect(span);
-	ck_assert_uint_eq(span_remote(span), 0);
-	ck_assert_uint_eq(span_listed(span), 5);
+	ck_assert(span_remote(span) == 0 && span_listed(span) == 5);
 	list = span_detach(span);
 	for (unsigned k = 5; k-- > 0; list = link_next(list))
 		ck_assert_ptr_eq(list, blocks[k]);
 	ck_assert_ptr_null(list);
 	ck_assert(span_push_remote(span, blocks[0], blocks[0], 1));
-	free(blocks);
 }
 END_TEST
 
 /* A whole span of the smallest blocks fits the word's count, and its top block its pointer. */
 START_TEST(remote_holds_a_whole_span)
 {
-	void **blocks = new_blocks();
 	struct span *span = open_span(CLASS_16);
-	unsigned n = carve_all(span, blocks);
+	unsigned n = carve_all(span);
 
 	span->state = SPAN_PARTIAL;
 	span_settle(span);
@@ -256,13 +237,11 @@ START_TEST(remote_holds_a_whole_span)
 	span_collect(span);
 	ck_assert_uint_eq(length(span->lfree), n);
 	ck_assert(span_settle(span));
-	free(blocks);
 }
 END_TEST
 
 static struct {
 	struct span *span;
-	void **blocks;
 	unsigned n;
 	_Atomic unsigned notified, running;
 } race;
@@ -276,8 +255,8 @@ static void *push_quarter(void *number)
 	for (unsigned k = from, chain = 1; k < to; k += chain) {
 		chain = size_min(k % 5 + 1, to - k);
 		for (unsigned i = k; i + 1 < k + chain; i++)
-			link_set(race.blocks[i], race.blocks[i + 1]);
-		if (span_push_remote(race.span, race.blocks[k], race.blocks[k + chain - 1], chain))
+			link_set(blocks[i], blocks[i + 1]);
+		if (span_push_remote(race.span, blocks[k], blocks[k + chain - 1], chain))
 			atomic_fetch_add(&race.notified, 1);
 	}
 	atomic_fetch_sub(&race.running, 1);
@@ -308,12 +287,11 @@ START_TEST(remote_from_four_threads)
 {
 	pthread_t pusher[PUSHERS];
 
-	race.blocks = new_blocks();
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		char seen[SLICE_BYTES / BLOCK_ALIGN] = {0};
 
 		race.span = open_span(CLASS_16);
-		race.n = carve_all(race.span, race.blocks);
+		race.n = carve_all(race.span);
 		race.notified = 0;
 		race.running = PUSHERS;
 		for (uintptr_t i = 0; i < PUSHERS; i++)
@@ -328,7 +306,6 @@ START_TEST(remote_from_four_threads)
 		ck_assert_ptr_null(memchr(seen, 0, race.n));
 		span_give(race.span);
 	}
-	free(race.blocks);
 }
 END_TEST
 
@@ -406,9 +383,9 @@ int main(void)
 		remote_from_four_threads, give_back, no_room_no_span, lists, none};
 	Suite *suite = suite_create("span");
 	TCase *tc = tcase_create("span");
-	SRunner *runner;
-	int failed;
+	SRunner *runner = srunner_create(suite);
 
+	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(tc, start, NULL);
 	for (size_t i = 0; i < sizeof once / sizeof once[0]; i++)
 		tcase_add_test(tc, once[i]);
@@ -417,10 +394,6 @@ int main(void)
 	tcase_add_loop_test(tc, listed_and_detach, 0, SMALL_CLASSES);
 	tcase_add_loop_test(tc, settle_table, 0, 5);
 	tcase_set_timeout(tc, 60);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return srunner_ntests_failed(runner) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,382 @@
+// flags: -lc
+/*
+ * unit_large: the table of mappings, and the cache of freed ones.
+ * Owns: the mmap and mremap that the library calls. Calls: large, os. Threads: up to
+ * four; fork children.
+ */
+#include "pools/large.h"
+#include "pools/os.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { THREADS = 4, STEPS = 3000, MANY = 6000, CACHE_ENTRIES = 32, FORKS = 40 };
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+/* Only what is larger than this is kept. */
+#define CACHED (32 * MiB)
+#define PAGE   ((size_t)4096)
+
+/* So many calls are refused. */
+static struct {
+	unsigned maps, remaps;
+} refuse;
+
+void *mmap(void *start, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	if (refuse.maps && refuse.maps--)
+		return MAP_FAILED;
+	return (void *)syscall(SYS_mmap, start, bytes, protection, flags, fd, offset);
+}
+
+void *mremap(void *start, size_t old_bytes, size_t new_bytes, int flags, ...)
+{
+	if (refuse.remaps && refuse.remaps--)
+		return MAP_FAILED;
+	return (void *)syscall(SYS_mremap, start, old_bytes, new_bytes, flags);
+}
+
+static void start(void)
+{
+	os_start();
+	ck_assert_uint_eq(os_page_bytes, PAGE);
+	large_set_cache(GiB, 3600 * 1000);
+}
+
+static struct large_stats stats(void)
+{
+	struct large_stats now;
+
+	large_read(&now);
+	return now;
+}
+
+static char *take(size_t bytes)
+{
+	char *block = large_take(bytes, BLOCK_ALIGN, false);
+
+	ck_assert_ptr_nonnull(block);
+	return block;
+}
+
+static bool is_filled(const char *p, char with, size_t bytes)
+{
+	return p[0] == with && memcmp(p, p + 1, bytes - 1) == 0;
+}
+
+START_TEST(take_and_give)
+{
+	static const size_t sizes[] = {0, 1, PAGE - 1, PAGE, PAGE + 1, MiB, 3 * MiB + 5};
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		size_t bytes = align_up(size_max(sizes[i], 1), PAGE);
+		char *block = large_take(sizes[i], BLOCK_ALIGN, i % 2);
+
+		ck_assert(is_filled(block, 0, bytes));
+		memset(block, 0xaa, bytes);
+		ck_assert_uint_eq(large_bytes(block), bytes);
+		ck_assert(stats().blocks == 1 && stats().bytes == bytes);
+		ck_assert(!large_give(block + 16) && !large_give(block + PAGE));
+		ck_assert(large_bytes(block + 16) == 0 && large_bytes(block - PAGE) == 0);
+		ck_assert(large_give(block));
+		ck_assert(!large_give(block));
+		ck_assert_uint_eq(large_bytes(block), 0);
+		ck_assert(stats().blocks == 0 && stats().bytes == 0);
+	}
+}
+END_TEST
+
+/* Nobody's blocks; 0 and 1 stand for other things in the table (I1). */
+START_TEST(strangers)
+{
+	static void *const stranger[] = {NULL, (void *)1, &refuse, (void *)-1};
+
+	ck_assert(large_give(take(PAGE)));
+	for (size_t i = 0; i < COUNT(stranger); i++) {
+		ck_assert_uint_eq(large_bytes(stranger[i]), 0);
+		ck_assert(!large_give(stranger[i]));
+	}
+}
+END_TEST
+
+START_TEST(alignments)
+{
+	for (size_t align = 1; align <= GiB; align *= 2)
+		for (size_t bytes = 100; bytes < 100 * MiB; bytes = bytes * 1000 + 1) {
+			char *block = large_take(bytes, align, false);
+
+			ck_assert_ptr_nonnull(block);
+			ck_assert_uint_eq((uintptr_t)block % size_max(align, PAGE), 0);
+			ck_assert_uint_eq(large_bytes(block), align_up(bytes, PAGE));
+			block[0] = block[bytes - 1] = 1;
+			ck_assert(large_give(block));
+		}
+}
+END_TEST
+
+START_TEST(too_large)
+{
+	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - PAGE, PTRDIFF_MAX,
+		(size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX - PAGE};
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		ck_assert_ptr_null(large_take(sizes[i], BLOCK_ALIGN, false));
+		ck_assert_ptr_null(large_take(sizes[i], GiB, true));
+		ck_assert_ptr_null(large_take_now(sizes[i], BLOCK_ALIGN));
+	}
+	ck_assert_ptr_null(large_take(MiB, (size_t)1 << 62, false));
+	ck_assert_uint_eq(stats().blocks, 0);
+}
+END_TEST
+
+/* More blocks than the first tables' windows hold: each is found, and only it is given. */
+START_TEST(thousands)
+{
+	static char *block[MANY];
+
+	for (unsigned i = 0; i < MANY; i++)
+		*(block[i] = take(PAGE * (1 + i % 3))) = (char)i;
+	ck_assert(stats().blocks == MANY && stats().bytes == MANY * 2 * PAGE);
+	for (unsigned i = 0; i < MANY; i += 2)
+		ck_assert(large_give(block[i]));
+	for (unsigned i = 0; i < MANY; i++) {
+		ck_assert_uint_eq(large_bytes(block[i]), i % 2 ? PAGE * (1 + i % 3) : 0);
+		ck_assert(i % 2 == 0 || *block[i] == (char)i);
+	}
+	ck_assert_uint_eq(stats().blocks, MANY / 2);
+	for (unsigned i = 0; i < MANY; i += 2)
+		block[i] = take(PAGE);
+	for (unsigned i = 0; i < MANY; i++)
+		ck_assert(large_give(block[i]));
+	ck_assert(stats().blocks == 0 && stats().bytes == 0);
+}
+END_TEST
+
+START_TEST(cache_hit)
+{
+	char *block = take(CACHED + PAGE), *other;
+
+	memset(block, 0xaa, PAGE);
+	ck_assert(large_give(block));
+	ck_assert(stats().cache_entries == 1 && stats().cache_bytes == CACHED + PAGE);
+	ck_assert_uint_eq(stats().cache_hits, 0);
+	ck_assert_uint_eq(stats().cache_misses, 1);
+	ck_assert_ptr_eq(take(CACHED + 1), block);
+	ck_assert_uint_eq(large_bytes(block), CACHED + PAGE);
+	ck_assert(stats().cache_entries == 0 && stats().cache_bytes == 0);
+	ck_assert(stats().cache_hits == 1 && stats().cache_misses == 1);
+	ck_assert(large_give(block));
+	/* Zero, an alignment above a page, and take_now come from the kernel. */
+	other = large_take(CACHED + PAGE, 16, true);
+	ck_assert(other != block && is_filled(other, 0, PAGE));
+	ck_assert_ptr_ne(large_take(CACHED + PAGE, 2 * PAGE, false), block);
+	ck_assert_ptr_ne(large_take_now(CACHED + PAGE, 16), block);
+	ck_assert(stats().cache_entries == 1 && stats().cache_misses == 1);
+	ck_assert(large_give(take(CACHED)));
+	ck_assert_uint_eq(stats().cache_entries, 1); /* small ones are not kept */
+}
+END_TEST
+
+/* The smallest that holds it, and none that is more than a quarter too large. */
+START_TEST(cache_best_fit)
+{
+	static const size_t sizes[] = {50 * MiB, 40 * MiB, 44 * MiB, 60 * MiB};
+	char *block[COUNT(sizes)];
+
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		block[i] = take(sizes[i]);
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		ck_assert(large_give(block[i]));
+	ck_assert_uint_eq(stats().cache_entries, 4);
+	take(61 * MiB);
+	take(33 * MiB / 5 * 4);
+	ck_assert(stats().cache_entries == 4 && stats().cache_hits == 0);
+	ck_assert_ptr_eq(take(42 * MiB), block[2]);
+	ck_assert_ptr_eq(take(40 * MiB), block[1]);
+	ck_assert_ptr_eq(take(40 * MiB), block[0]); /* 50 is just 5/4 */
+	take(48 * MiB - PAGE);
+	ck_assert_uint_eq(stats().cache_entries, 1);
+	ck_assert_ptr_eq(take(48 * MiB), block[3]);
+	ck_assert(stats().cache_entries == 0 && stats().cache_bytes == 0);
+}
+END_TEST
+
+/* The oldest leave when bytes or entries are too many; what is larger than all is not kept. */
+START_TEST(cache_bounds)
+{
+	char *block[CACHE_ENTRIES + 1];
+
+	large_set_cache(200 * MiB, 3600 * 1000);
+	for (size_t i = 0; i < 7; i++)
+		block[i] = take(50 * MiB);
+	for (size_t i = 0; i < 6; i++)
+		ck_assert(large_give(block[i]));
+	ck_assert(stats().cache_bytes == 200 * MiB && stats().cache_evictions == 2);
+	for (size_t i = 2; i < 6; i++)
+		ck_assert_ptr_eq(take(50 * MiB), block[i]);
+	large_set_cache(40 * MiB, 3600 * 1000);
+	ck_assert(large_give(block[6]));
+	ck_assert_uint_eq(stats().cache_entries, 0);
+	large_set_cache(4 * GiB, 3600 * 1000);
+	for (size_t i = 0; i <= CACHE_ENTRIES; i++)
+		block[i] = take(CACHED + PAGE);
+	for (size_t i = 0; i <= CACHE_ENTRIES; i++)
+		ck_assert(large_give(block[i]));
+	ck_assert_uint_eq(stats().cache_entries, CACHE_ENTRIES);
+	ck_assert_uint_eq(stats().cache_evictions, 3);
+	ck_assert_ptr_eq(take(CACHED + PAGE), block[1]);
+	large_set_cache(0, 3600 * 1000);
+	ck_assert(large_give(block[1]));
+	ck_assert_uint_eq(stats().cache_entries, 0);
+}
+END_TEST
+
+START_TEST(decay)
+{
+	char *old = take(CACHED + PAGE), *young = take(2 * CACHED), *last = take(3 * CACHED);
+	uint64_t before = os_now_ms(), between;
+
+	ck_assert(large_give(old));
+	usleep(30000);
+	between = os_now_ms();
+	ck_assert(large_give(young));
+	ck_assert_uint_eq(large_purge(before), 0);
+	ck_assert_uint_eq(large_purge(between), CACHED + PAGE);
+	ck_assert_uint_eq(stats().cache_entries, 1);
+	ck_assert_uint_eq(large_purge(between), 0);
+	large_set_cache(GiB, 20);
+	usleep(50000);
+	ck_assert(large_give(last)); /* a give lets go what is due */
+	ck_assert(stats().cache_bytes == 3 * CACHED && stats().cache_evictions == 2);
+	ck_assert_uint_eq(large_purge(UINT64_MAX), 3 * CACHED);
+	ck_assert(stats().cache_entries == 0 && stats().cache_bytes == 0);
+}
+END_TEST
+
+/* Grows in steps among neighbours, shrinks again; content stays, what is new is zero. */
+START_TEST(resize)
+{
+	static const size_t sizes[] = {
+		1, PAGE, 40000, MiB, 10 * MiB, 10 * MiB, MiB, 3 * PAGE, 2, MiB};
+	char *block = take(sizes[0]);
+	size_t had = PAGE;
+
+	memset(block, 0x55, had);
+	for (size_t i = 1; i < COUNT(sizes); i++) {
+		size_t bytes = align_up(sizes[i], PAGE);
+		char *before = block;
+
+		take(PAGE); /* in the way, perhaps */
+		block = large_resize(block, sizes[i]);
+		ck_assert_ptr_nonnull(block);
+		ck_assert_uint_eq(large_bytes(block), bytes);
+		ck_assert(block == before || large_bytes(before) == 0);
+		ck_assert(is_filled(block, 0x55, size_min(had, bytes)));
+		ck_assert(bytes <= had || is_filled(block + had, 0, bytes - had));
+		ck_assert_uint_eq(stats().blocks, i + 1);
+		memset(block, 0x55, bytes);
+		had = bytes;
+	}
+	refuse.remaps = 1;
+	ck_assert_ptr_null(large_resize(block, 5 * MiB));
+	ck_assert(large_bytes(block) == had && is_filled(block, 0x55, had));
+	ck_assert_ptr_null(large_resize(block, SIZE_MAX));
+	ck_assert_uint_eq(large_bytes(block), had);
+	ck_assert(large_give(block) && !large_give(block));
+}
+END_TEST
+
+/* A refusal empties the cache and asks again; two are no memory, and nothing is written down. */
+START_TEST(refused)
+{
+	ck_assert(large_give(take(2 * CACHED)));
+	refuse.maps = 1;
+	take(PAGE);
+	ck_assert_uint_eq(stats().cache_entries, 0);
+	refuse.maps = 2;
+	ck_assert_ptr_null(large_take(PAGE, 16, false));
+	ck_assert_uint_eq(stats().blocks, 1);
+}
+END_TEST
+
+static char *_Atomic contested;
+static _Atomic unsigned given, arrived;
+
+static void *busy(void *number)
+{
+	unsigned seed = (unsigned)(uintptr_t)number;
+	char *held[16] = {NULL};
+
+	for (unsigned step = 0; step < STEPS; step++) {
+		char **at = &held[rand_r(&seed) % 16];
+		size_t bytes =
+			rand_r(&seed) % 4 ? PAGE : CACHED + PAGE * (size_t)(rand_r(&seed) % 4);
+
+		if (*at && (**at != (char)(uintptr_t)number || !large_give(*at)))
+			abort();
+		*at = *at ? NULL : large_take(bytes, 16, false);
+		if (*at)
+			**at = (char)(uintptr_t)number;
+	}
+	for (unsigned i = 0; i < 16; i++)
+		if (held[i] && !large_give(held[i]))
+			abort();
+	/* Then all of them free one block at once. */
+	for (atomic_fetch_add(&arrived, 1); arrived < THREADS;)
+		;
+	atomic_fetch_add(&given, large_give(contested));
+	return NULL;
+}
+
+START_TEST(four_threads)
+{
+	pthread_t thread[THREADS];
+
+	contested = take(PAGE);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, busy, (void *)(i + 1));
+	/* Meanwhile children, some of them forked while the cache is locked. */
+	for (unsigned i = 0; i < FORKS; i++) {
+		int status;
+
+		if (fork() == 0) {
+			large_child();
+			alarm(20);
+			for (unsigned k = 0; k < 4; k++)
+				if (!large_give(take(CACHED + PAGE)))
+					_exit(1);
+			_exit(stats().cache_entries == 0);
+		}
+		wait(&status);
+		ck_assert_int_eq(status, 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	ck_assert_uint_eq(given, 1);
+	ck_assert_uint_eq(stats().blocks, 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const once[] = {take_and_give, strangers, alignments, too_large, thousands, cache_hit,
+		cache_best_fit, cache_bounds, decay, resize, refused, four_threads};
+	Suite *suite = suite_create("large");
+	TCase *tc = tcase_create("large");
+	SRunner *runner = srunner_create(suite);
+
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, start, NULL);
+	for (size_t i = 0; i < COUNT(once); i++)
+		tcase_add_test(tc, once[i]);
+	srunner_run_all(runner, CK_NORMAL);
+	return srunner_ntests_failed(runner) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
