@@ -24,9 +24,9 @@ enum { THREADS = 4, STEPS = 3000, MANY = 6000, CACHE_ENTRIES = 32, FORKS = 40 };
 #define CACHED (32 * MiB)
 #define PAGE   ((size_t)4096)
 
-/* So many calls are refused. */
+/* So many mmaps are refused; the mremap of this number is. */
 static struct {
-	unsigned maps, remaps;
+	unsigned maps, remap;
 } refuse;
 
 void *mmap(void *start, size_t bytes, int protection, int flags, int fd, off_t offset)
@@ -38,9 +38,15 @@ void *mmap(void *start, size_t bytes, int protection, int flags, int fd, off_t o
 
 void *mremap(void *start, size_t old_bytes, size_t new_bytes, int flags, ...)
 {
-	if (refuse.remaps && refuse.remaps--)
+	va_list rest;
+	void *to;
+
+	va_start(rest, flags);
+	to = flags & MREMAP_MAYMOVE && flags != MREMAP_MAYMOVE ? va_arg(rest, void *) : NULL;
+	va_end(rest);
+	if (refuse.remap && --refuse.remap == 0)
 		return MAP_FAILED;
-	return (void *)syscall(SYS_mremap, start, old_bytes, new_bytes, flags);
+	return (void *)syscall(SYS_mremap, start, old_bytes, new_bytes, flags, to);
 }
 
 static void start(void)
@@ -284,12 +290,36 @@ START_TEST(resize)
 		memset(block, 0x55, bytes);
 		had = bytes;
 	}
-	refuse.remaps = 1;
+	refuse.remap = 1;
 	ck_assert_ptr_null(large_resize(block, 5 * MiB));
 	ck_assert(large_bytes(block) == had && is_filled(block, 0x55, had));
 	ck_assert_ptr_null(large_resize(block, SIZE_MAX));
 	ck_assert_uint_eq(large_bytes(block), had);
 	ck_assert(large_give(block) && !large_give(block));
+}
+END_TEST
+
+/* Pages leave a range that stays; refused at the first or second step, they are back. */
+START_TEST(adopt)
+{
+	char *range = os_map(4 * MiB, 1), *block;
+
+	memset(range, 0x66, 4 * MiB);
+	for (refuse.remap = 1; refuse.remap <= 2; refuse.remap++) {
+		unsigned nth = refuse.remap;
+
+		ck_assert_ptr_null(large_adopt(range + MiB, 2 * MiB, 5 * MiB));
+		ck_assert(is_filled(range, 0x66, 4 * MiB) && stats().blocks == 0);
+		refuse.remap = nth;
+	}
+	refuse.remap = 0;
+	block = large_adopt(range + MiB, 2 * MiB, 40 * MiB - 1);
+	ck_assert_uint_eq(large_bytes(block), 40 * MiB);
+	ck_assert(is_filled(block, 0x66, 2 * MiB) && is_filled(block + 2 * MiB, 0, 38 * MiB));
+	ck_assert(is_filled(range, 0x66, MiB) && is_filled(range + 3 * MiB, 0x66, MiB));
+	ck_assert(is_filled(range + MiB, 0, 2 * MiB));
+	ck_assert(large_give(block));
+	ck_assert_uint_eq(stats().cache_entries, 0); /* nobody asked for that size */
 }
 END_TEST
 
@@ -366,8 +396,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const once[] = {take_and_give, strangers, alignments, too_large, thousands, cache_hit,
-		cache_best_fit, cache_bounds, decay, resize, refused, four_threads};
+	const TTest *const once[] = {take_and_give, strangers, alignments, too_large, thousands,
+		cache_hit, cache_best_fit, cache_bounds, decay, resize, adopt, refused,
+		four_threads};
 	Suite *suite = suite_create("large");
 	TCase *tc = tcase_create("large");
 	SRunner *runner = srunner_create(suite);
