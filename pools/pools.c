@@ -147,9 +147,14 @@ static void *take_inside(struct heap *heap, size_t bytes, size_t align, bool *ze
 /* A large dirty run is cheaper given back than written over, where few pages are used. */
 static void make_zero(void *block, size_t bytes)
 {
-	if (bytes > RUN_MAX && os_purge(block, align_up(bytes, SLICE_BYTES)))
-		return;
-	memset(block, 0, bytes);
+	char *from = block, *end = from + align_up(bytes, SLICE_BYTES);
+
+	if (bytes > RUN_MAX)
+		for (; from < end; from += size_min((size_t)(end - from), CHUNK_BYTES))
+			if (!os_purge(from, size_min((size_t)(end - from), CHUNK_BYTES)))
+				break;
+	if (from < end)
+		memset(from, 0, bytes - (size_t)(from - (char *)block));
 }
 
 static void *take_from_heap(struct heap *heap, size_t bytes, size_t align, bool zero)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PUSHERS = 4, CLASS_64 = 3, CLASS_16 = 0, ROUNDS = 20 };
+enum { WORTH_SHARE = 16, PUSHERS = 4, CLASS_64 = 3, CLASS_16 = 0, ROUNDS = 20 };
 
 static struct heap nobody;
 /* Of the span at hand, in order. */
@@ -116,7 +116,7 @@ END_TEST
 
 static unsigned worth_of(unsigned carved)
 {
-	return carved / 8 ? carved / 8 : 1;
+	return carved / WORTH_SHARE ? carved / WORTH_SHARE : 1;
 }
 
 /* What settle must say and arm, for so many free blocks of those carved. */
@@ -170,7 +170,7 @@ START_TEST(countdown)
 	ck_assert(!span_settle(span));
 	while (!give(span, blocks[k++]))
 		ck_assert(!span_worth(span));
-	ck_assert_uint_eq(k, n / 8);
+	ck_assert_uint_eq(k, n / WORTH_SHARE);
 	ck_assert(span_worth(span));
 	span->state = SPAN_PARTIAL;
 	ck_assert(!span_settle(span));
