@@ -51,6 +51,8 @@ static struct slot *window(unsigned i, struct slot *table, uintptr_t address)
 
 static struct slot *find(uintptr_t address)
 {
+	if (address % os_page_bytes || !address)
+		return NULL; /* 0 and 1 stand for other things */
 	for (unsigned i = 0; i < TABLES; i++) {
 		struct slot *slot = atomic_load_explicit(&tables[i], memory_order_acquire);
 
