@@ -1,20 +1,18 @@
 /*
  * arena: one reservation of address space, handed out in slices of 64 KiB.
  *
- * Layout, from low to high: chunk words | records | guard | slices.
- * 32 slices make a chunk of 2 MiB, described by one word (chunk.h).
+ * Layout, from low to high: ledger | records | guard | slices. Which slices are
+ * free is in the ledger (ledger.h), 32 of them, a chunk of 2 MiB, in a word.
  *
- * I1  A word changes only by one compare-and-swap or one atomic OR, so it is
- *     consistent at every instant: also in a child forked at that instant.
- * I2  Nothing is ever written beside the word to say who holds a slice; its
+ * I1  Nothing is ever written beside the ledger to say who holds a slice; its
  *     record belongs to the taker alone.
- * I3  base, records and the words' place never change after arena_start();
- *     open_bytes only grows, and covers what may be read without a fault.
+ * I2  base and records never change after arena_start(); open_bytes only grows,
+ *     and covers what may be read without a fault.
  */
 #ifndef WEIR_ARENA_H
 #define WEIR_ARENA_H
 
-#include "pools/chunk.h"
+#include "pools/ledger.h"
 
 enum {
 	RECORD_SHIFT = 7,
@@ -23,7 +21,6 @@ enum {
 	ARENA_ADDRESS_SHARE = 2,
 };
 
-#define ARENA_NONE ((size_t)-1)
 /* Runs of more slices than this come from mappings of their own. */
 #define ARENA_RUN_MAX_SLICES ((size_t)1024)
 

@@ -127,7 +127,7 @@ static bool add_region(size_t seen)
 	return start ? mi.manage(start, bytes, false, false, true, -1) : done;
 }
 
-bool backend_start(void)
+bool backend_start(bool everything)
 {
 	static const char *const names[] = { "libmimalloc.so.2", "libmimalloc.so.2.0",
 					     "libmimalloc.so.3", "libmimalloc.so" };
@@ -139,8 +139,9 @@ bool backend_start(void)
 		return false;
 	mi.set_enabled(MI_ONLY_REGIONS, true);
 	mi.set_enabled(mi_option_show_errors, false);
-	mi.on = true; /* the first region is lent on the first request */
-	return true;
+	/* As a stopgap it gets its first region on its first request. */
+	mi.on = !everything || add_region(0);
+	return mi.on;
 }
 
 bool backend_on(void)

@@ -17,9 +17,9 @@ struct backend_stats {
 
 /*
  * Opens the library. Calls dlopen, so: from a constructor, never inside malloc.
- * False: there is no usable one.
+ * everything: all blocks will come from it. False: there is no usable one.
  */
-bool backend_start(void);
+bool backend_start(bool everything);
 /* Whether it is open and may be asked. */
 bool backend_on(void);
 

@@ -150,9 +150,9 @@ static void *refill(struct heap *heap, unsigned class)
 
 void *heap_take_small(struct heap *heap, unsigned class)
 {
-	void *block = heap->head[class];
+	/* Not empty if a signal handler filled it meanwhile; whole, so that one pops nothing now. */
+	void *block = __atomic_exchange_n(&heap->head[class], NULL, __ATOMIC_RELAXED);
 
-	/* Not empty if a signal handler or a collection filled it meanwhile. */
 	if (!block)
 		block = refill(heap, class);
 	if (block)
@@ -174,6 +174,24 @@ void heap_prepare(struct heap *heap, unsigned class, size_t blocks)
 		link_set(last, heap->head[class]);
 		heap->head[class] = list;
 	}
+}
+
+/*
+ * Shut while a slow half works on it: a push or pop of a signal handler then
+ * goes slow too, and finds the heap held.
+ */
+static void shut_front(struct front *front)
+{
+	store_relaxed(&front->lim, 0);
+	store_relaxed(&front->lo, UINT32_MAX);
+	compiler_barrier();
+}
+
+static void open_front(struct front *front)
+{
+	compiler_barrier();
+	store_relaxed(&front->lo, 0);
+	store_relaxed(&front->lim, front->room);
 }
 
 /* Gives the oldest `count` blocks of a front to where they came from. */
@@ -202,9 +220,11 @@ static size_t steal_room(struct heap *heap, unsigned class)
 
 		if (victim == class || front->room == 0)
 			continue;
-		front->room = front->lim = room;
+		shut_front(front);
+		front->room = room;
 		if (front->n > room)
 			flush_front(heap, victim, front->n - room);
+		open_front(front);
 		return freed;
 	}
 	return 0;
@@ -232,15 +252,14 @@ static void grow_front(struct heap *heap, unsigned class)
 	if (!claim_cache(more))
 		return;
 	heap->front_bytes += more;
-	front->room = front->lim = room;
+	front->room = room;
 }
 
 void heap_give_front(struct heap *heap, unsigned class, void *block)
 {
 	struct front *front = &heap->front[class];
 
-	front->lim = front->room;
-	front->lo = 0;
+	shut_front(front);
 	if (front->n >= front->room) {
 		grow_front(heap, class);
 		if (front->n >= front->room && front->n)
@@ -252,6 +271,7 @@ void heap_give_front(struct heap *heap, unsigned class, void *block)
 		mid_give(class, &block, 1);
 	else
 		run_give(block);
+	open_front(front);
 }
 
 void *heap_take_front(struct heap *heap, unsigned class, bool *zero)
@@ -260,18 +280,19 @@ void *heap_take_front(struct heap *heap, unsigned class, bool *zero)
 	void *blocks[FRONT_SLOTS];
 	unsigned n;
 
-	front->lim = front->room;
-	front->lo = 0;
+	shut_front(front);
 	*zero = false;
-	if (front->n)
-		return front->slot[--front->n];
-	if (class >= MID_CLASSES)
-		return run_take(class - MID_CLASSES + 1, 1, zero);
-	n = mid_take(class, blocks, front->room / 2 + 1);
-	if (n == 0)
-		return NULL;
-	while (n > 1)
-		front->slot[front->n++] = blocks[--n];
+	blocks[0] = NULL;
+	if (front->n) {
+		blocks[0] = front->slot[--front->n];
+	} else if (class >= MID_CLASSES) {
+		blocks[0] = run_take(class - MID_CLASSES + 1, 1, zero);
+	} else {
+		n = mid_take(class, blocks, front->room / 2 + 1);
+		while (n > 1)
+			front->slot[front->n++] = blocks[--n];
+	}
+	open_front(front);
 	return blocks[0];
 }
 
@@ -326,10 +347,10 @@ void heap_give_foreign(struct heap *heap, struct span *span, void *block)
 /* The detached list goes back, and the current span may turn out empty. */
 static void give_up_current(struct heap *heap, unsigned class)
 {
-	void *block = heap->head[class], *next;
+	void *block = __atomic_exchange_n(&heap->head[class], NULL, __ATOMIC_RELAXED);
 	struct span *current = heap->current[class];
+	void *next;
 
-	heap->head[class] = NULL;
 	for (; block; block = next) {
 		struct span *span = span_of(block);
 
@@ -357,9 +378,11 @@ void heap_trim(struct heap *heap)
 	for (unsigned i = 0; i < BATCHES; i++)
 		flush_batch(&heap->batch[i]);
 	for (unsigned class = 0; class < FRONT_CLASSES; class++) {
+		shut_front(&heap->front[class]);
 		if (heap->front[class].n)
 			flush_front(heap, class, heap->front[class].n);
-		heap->front[class].room = heap->front[class].lim = 0;
+		heap->front[class].room = 0;
+		open_front(&heap->front[class]);
 	}
 	while (heap->reserve) {
 		struct span *span = heap->reserve;

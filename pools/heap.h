@@ -120,6 +120,8 @@ void heap_late_leave(void);
 struct heap *heap_first(void);
 /* Recovery in a fork child, before it does anything else here; further calls do nothing. */
 void heap_child(void);
+/* As above, called in a fork child for certain: works without a mark, too. */
+void heap_child_sure(void);
 /* Once at start, after arena_start(). */
 void heap_start(void);
 

@@ -37,6 +37,26 @@ static struct {
 	size_t hits, misses, evictions;
 } cache = { .bytes_max = 64 * MiB, .decay_ms = 1000 };
 
+/* This thread is inside the cache: a signal handler goes round it. */
+static __thread bool inside __attribute__((tls_model("initial-exec")));
+
+static bool cache_enter(void)
+{
+	if (inside)
+		return false;
+	inside = true;
+	compiler_barrier();
+	lock_take(&cache.lock);
+	return true;
+}
+
+static void cache_leave(void)
+{
+	lock_drop(&cache.lock);
+	compiler_barrier();
+	inside = false;
+}
+
 static size_t table_slots(unsigned i)
 {
 	return (size_t)TABLE_FIRST_SLOTS << 3 * i;
@@ -135,7 +155,8 @@ static char *from_cache(size_t bytes, size_t *got)
 	unsigned best = CACHE_ENTRIES;
 	char *start = NULL;
 
-	lock_take(&cache.lock);
+	if (!cache_enter())
+		return NULL;
 	for (unsigned i = 0; i < cache.entries; i++)
 		if (cache.entry[i].bytes >= bytes &&
 		    cache.entry[i].bytes - bytes <= bytes / CACHE_SLACK_SHARE &&
@@ -149,7 +170,7 @@ static char *from_cache(size_t bytes, size_t *got)
 	} else {
 		cache.misses++;
 	}
-	lock_drop(&cache.lock);
+	cache_leave();
 	return start;
 }
 
@@ -189,10 +210,11 @@ size_t large_purge(uint64_t before_ms)
 {
 	size_t given = 0;
 
-	lock_take(&cache.lock);
+	if (!cache_enter())
+		return 0;
 	while (cache.entries && cache.entry[0].since_ms < before_ms)
 		given += evict(0);
-	lock_drop(&cache.lock);
+	cache_leave();
 	return given;
 }
 
@@ -203,7 +225,10 @@ static void to_cache(char *start, size_t bytes)
 
 	if (now > decay)
 		large_purge(now - decay);
-	lock_take(&cache.lock);
+	if (!cache_enter()) {
+		os_unmap(start, bytes);
+		return;
+	}
 	while (cache.entries && (cache.entries == CACHE_ENTRIES ||
 				 cache.bytes + bytes > load_relaxed(&cache.bytes_max)))
 		evict(0);
@@ -212,7 +237,7 @@ static void to_cache(char *start, size_t bytes)
 		cache.bytes += bytes;
 		start = NULL;
 	}
-	lock_drop(&cache.lock);
+	cache_leave();
 	if (start)
 		os_unmap(start, bytes);
 }

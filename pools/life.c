@@ -21,6 +21,8 @@ enum {
 
 __thread struct heap *heap_self = &heap_none;
 struct heap heap_none, heap_gone;
+/* In heap_birth: a signal handler gets neither a heap nor the late one. */
+static __thread bool birthing __attribute__((tls_model("initial-exec")));
 
 static struct {
 	_Atomic(struct heap *) all;  /* pushed by compare-and-swap, never popped */
@@ -88,26 +90,50 @@ static struct heap *make_heap(void)
 	return heap;
 }
 
+static bool take_from(struct heap *heap, int who)
+{
+	int expected = HEAP_FREE;
+
+	return atomic_compare_exchange_strong_explicit(&heap->lock, &expected, who,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
+/* The last to die that no trim of the dead is inside of. */
+static struct heap *take_dead(void)
+{
+	struct heap **at = &registry.dead, *heap;
+
+	while (*at && !take_from(*at, HEAP_OWNER))
+		at = &(*at)->next_dead;
+	heap = *at;
+	if (heap) {
+		*at = heap->next_dead;
+		heap->listed = false;
+	}
+	return heap;
+}
+
 struct heap *heap_birth(void)
 {
 	struct heap *heap;
 
 	heap_child();
+	if (birthing)
+		return NULL;
+	birthing = true;
+	compiler_barrier();
 	lock_take(&registry.lock);
-	heap = registry.dead;
-	if (heap) {
-		registry.dead = heap->next_dead;
-		heap->listed = false;
-		heap_enter(heap); /* a trim of the dead may be inside: its end is awaited */
-	}
+	heap = take_dead();
 	lock_drop(&registry.lock);
 	if (!heap)
 		heap = make_heap();
-	if (!heap)
-		return NULL;
-	heap->dead = false;
-	heap_self = heap;
-	heap_leave(heap);
+	if (heap) {
+		heap->dead = false;
+		heap_self = heap;
+		heap_leave(heap);
+	}
+	compiler_barrier();
+	birthing = false;
 	return heap;
 }
 
@@ -132,14 +158,6 @@ void heap_death(struct heap *heap)
 	lock_take(&registry.lock);
 	list_dead(heap);
 	lock_drop(&registry.lock);
-}
-
-static bool take_from(struct heap *heap, int who)
-{
-	int expected = HEAP_FREE;
-
-	return atomic_compare_exchange_strong_explicit(&heap->lock, &expected, who,
-						       memory_order_acquire, memory_order_relaxed);
 }
 
 static cold bool enter_slow(struct heap *heap)
@@ -174,6 +192,8 @@ struct heap *heap_late_enter(void)
 	uintptr_t me = (uintptr_t)&heap_self, expected = 0;
 
 	heap_child();
+	if (birthing)
+		return NULL;
 	while (!atomic_compare_exchange_strong_explicit(&registry.late_holder, &expected, me,
 							memory_order_acquire,
 							memory_order_relaxed)) {
@@ -203,18 +223,16 @@ void heap_late_leave(void)
  */
 static void bury_others(void)
 {
-	bool orphaned = lock_orphaned(&registry.lock);
 	struct heap *heap;
 
+	lock_orphaned(&registry.lock);
 	if (lock_mine(&registry.lock))
 		return;
-	if (orphaned)
-		registry.dead = NULL;
+	registry.dead = NULL; /* made again: a heap that somebody was trimming must not be on it */
 	for (heap = heap_first(); heap; heap = heap->next) {
 		int held = atomic_load_explicit(&heap->lock, memory_order_relaxed);
 
-		if (orphaned)
-			heap->listed = false;
+		heap->listed = false;
 		if (heap == heap_self && held == HEAP_OTHER)
 			heap_self = &heap_none;
 		if (heap == heap_self || heap == registry.late || held != HEAP_FREE)
@@ -238,6 +256,14 @@ static cold void recover(void)
 		registry.late = NULL;
 		heap_late_leave();
 	}
+}
+
+void heap_child_sure(void)
+{
+	if (registry.fork_mark)
+		heap_child();
+	else
+		recover();
 }
 
 void heap_child(void)

@@ -26,7 +26,7 @@ static void publish(struct span *span, unsigned class, unsigned slices)
 		span[i].kind = SPAN_MID;
 	}
 	span->capacity = (uint16_t)(slices * SLICE_BYTES / class_mid_bytes[class]);
-	span->bits = all_blocks(span);
+	span->bits = span->purged = 0; /* not yet in the list (I1) */
 }
 
 /* A new span; the lock of the class is not held. */
@@ -63,6 +63,7 @@ static unsigned pop_blocks(struct span *span, void **blocks, unsigned want)
 	for (; n < want && bits; bits &= bits - 1)
 		blocks[n++] = start + (size_t)__builtin_ctzll(bits) * bytes;
 	span->bits = bits;
+	span->purged &= bits;
 	if (!bits)
 		span_unlink(&classes[span->class].list, span);
 	return n;
@@ -83,6 +84,7 @@ unsigned mid_take(unsigned class, void **blocks, unsigned want)
 		if (!span)
 			return 0;
 		lock_take(&classes[class].lock);
+		span->bits = all_blocks(span);
 		span_link(&classes[class].list, span);
 		n = pop_blocks(span, blocks, 1);
 	}
@@ -118,24 +120,58 @@ void mid_give(unsigned class, void *const *blocks, unsigned count)
 	lock_drop(&classes[class].lock);
 }
 
-/* Whole pages inside the runs of free blocks; under the lock. */
-static size_t purge_holes(struct span *span)
+/* Gives whole pages inside runs of the free blocks `bits` back, but those that had been. */
+static size_t purge_holes(struct span *span, uint64_t bits)
 {
 	size_t bytes = class_mid_bytes[span->class], given = 0;
-	uint64_t bits = span->bits;
 
 	while (bits) {
 		unsigned at = (unsigned)__builtin_ctzll(bits);
 		uint64_t rest = bits >> at;
 		unsigned n = ~rest ? (unsigned)__builtin_ctzll(~rest) : 64;
-		uintptr_t from = (uintptr_t)span_start(span) + at * bytes;
-		uintptr_t to = align_down(from + n * bytes, os_page_bytes);
+		uint64_t run = (n == 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1) << at;
+		uintptr_t from = align_up((uintptr_t)span_start(span) + at * bytes, os_page_bytes);
+		uintptr_t to = align_down((uintptr_t)span_start(span) + (at + n) * bytes,
+					  os_page_bytes);
 
-		from = align_up(from, os_page_bytes);
-		if (from < to && os_purge((char *)from, to - from))
+		if (from < to && (run & ~span->purged) && os_purge((char *)from, to - from))
 			given += to - from;
-		bits = at + n >= 64 ? 0 : bits >> (at + n) << (at + n);
+		bits &= ~run;
 	}
+	return given;
+}
+
+/*
+ * The free blocks of one span are taken out while they are purged: nobody waits
+ * for the kernel under the lock, and a child forked meanwhile only misses them.
+ */
+static size_t purge_span(struct span *span, unsigned class)
+{
+	struct span **list = &classes[class].list;
+	uint64_t bits = 0;
+	size_t given;
+
+	lock_take(&classes[class].lock);
+	if (span->kind == SPAN_MID && span->class == class && span->back == 0)
+		bits = span->bits;
+	if (!(bits & ~span->purged)) {
+		lock_drop(&classes[class].lock);
+		return 0;
+	}
+	span->bits = 0;
+	span_unlink(list, span);
+	lock_drop(&classes[class].lock);
+	given = purge_holes(span, bits);
+	lock_take(&classes[class].lock);
+	if (!span->bits)
+		span_link(list, span);
+	span->bits |= bits;
+	span->purged |= bits;
+	if (span->bits == all_blocks(span)) {
+		span_unlink(list, span);
+		close_span(span);
+	}
+	lock_drop(&classes[class].lock);
 	return given;
 }
 
@@ -143,20 +179,11 @@ size_t mid_purge(void)
 {
 	size_t given = 0;
 
-	for (unsigned class = 0; class < MID_CLASSES; class++) {
-		struct span *span, *next;
+	for (size_t i = 0; i < arena_slices(); i++) {
+		struct span *span = span_at(i);
 
-		lock_take(&classes[class].lock);
-		for (span = classes[class].list; span; span = next) {
-			next = span->next;
-			if (span->bits != all_blocks(span)) {
-				given += purge_holes(span);
-				continue;
-			}
-			span_unlink(&classes[class].list, span);
-			close_span(span);
-		}
-		lock_drop(&classes[class].lock);
+		if (span->kind == SPAN_MID && span->back == 0 && span->class < MID_CLASSES)
+			given += purge_span(span, span->class);
 	}
 	return given;
 }

@@ -23,6 +23,9 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
@@ -39,6 +42,19 @@ void os_start(void)
 		os_page_bytes = page;
 }
 
+/* With no room for more than bytes, what the kernel picks may be aligned all the same. */
+static void *map_lucky(size_t bytes, size_t align, int prot, int flags)
+{
+	void *start = mmap(NULL, bytes, prot, flags, -1, 0);
+
+	if (start == MAP_FAILED)
+		return NULL;
+	if ((uintptr_t)start % align == 0)
+		return start;
+	munmap(start, bytes);
+	return NULL;
+}
+
 /* Maps bytes + align and cuts the ends off: mmap knows no alignment. */
 static void *map_aligned(size_t bytes, size_t align, int prot, int flags)
 {
@@ -49,7 +65,7 @@ static void *map_aligned(size_t bytes, size_t align, int prot, int flags)
 		return NULL;
 	start = mmap(NULL, room, prot, flags, -1, 0);
 	if (start == MAP_FAILED)
-		return NULL;
+		return map_lucky(bytes, align, prot, flags);
 	aligned = start + (align_up((uintptr_t)start, align) - (uintptr_t)start);
 	if (aligned > start)
 		munmap(start, (size_t)(aligned - start));
@@ -89,9 +105,12 @@ void *os_remap(void *start, size_t old_bytes, size_t new_bytes)
 
 void *os_move_out(void *start, size_t bytes, size_t new_bytes)
 {
-	void *moved = mremap(start, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
-	void *grown;
+	void *moved, *grown;
 
+	/* Refused for locked pages: moving would unlock all that is mapped around them. */
+	if (madvise(start, os_page_bytes, MADV_COLD) != 0)
+		return NULL;
+	moved = mremap(start, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	if (moved == MAP_FAILED)
 		return NULL;
 	grown = mremap(moved, bytes, new_bytes, MREMAP_MAYMOVE);
@@ -103,9 +122,13 @@ void *os_move_out(void *start, size_t bytes, size_t new_bytes)
 	return NULL;
 }
 
+/* A filter may answer 0 and do nothing: what was not seen to be zero is not. */
 bool os_purge(void *start, size_t bytes)
 {
-	return madvise(start, bytes, MADV_DONTNEED) == 0;
+	volatile char *probe = start;
+
+	*probe = 1;
+	return madvise(start, bytes, MADV_DONTNEED) == 0 && *probe == 0;
 }
 
 void os_huge(void *start, size_t bytes, bool want)

@@ -35,11 +35,12 @@ bool pools_stand_by(bool everything)
 	arena_read(&stats);
 	if (!everything && stats.reserved_bytes >= SMALL_RESERVATION_GIB * GiB)
 		return false;
-	return backend_start();
+	return backend_start(everything);
 }
 
 size_t pools_page_bytes(void)
 {
+	os_start(); /* pools_start may not have been called */
 	return os_page_bytes;
 }
 
@@ -64,6 +65,17 @@ struct heap *pools_birth(void)
 void pools_death(struct heap *heap)
 {
 	heap_death(heap);
+}
+
+void pools_leave(void)
+{
+	bool ended;
+	struct heap *heap = pools_self(&ended);
+
+	if (heap)
+		heap_death(heap);
+	if (arena.base)
+		arena_shrink(0);
 }
 
 void pools_tune(const struct pools_config *config)
@@ -179,6 +191,7 @@ void *pools_take(struct heap *heap, size_t bytes, size_t align, bool zero)
 {
 	void *block = NULL;
 
+	heap_child();
 	if (heap && bytes <= RUN_LIMIT && align <= CHUNK_BYTES)
 		block = take_from_heap(heap, bytes, align, zero);
 	if (!block)
@@ -239,6 +252,7 @@ void pools_give(struct heap *heap, void *p)
 
 bool pools_give_far(void *p)
 {
+	heap_child();
 	if (backend_has(p)) {
 		backend_give(p);
 		return true;
@@ -325,11 +339,15 @@ size_t pools_trim(void)
 	bool ended;
 	size_t given;
 
+	heap_child();
 	heap = pools_self(&ended);
-	if (heap && heap_enter(heap)) {
+	if (heap && !heap_enter(heap))
+		return 0;
+	if (heap)
 		trim_inside(heap);
+	given = mid_purge(); /* inside: a signal handler must not meet its locks */
+	if (heap)
 		heap_leave(heap);
-	}
 	for (heap = heap_first(); heap; heap = heap->next) {
 		if (!heap->dead || !heap_try(heap))
 			continue;
@@ -338,7 +356,6 @@ size_t pools_trim(void)
 		heap_leave(heap);
 	}
 	backend_trim();
-	given = mid_purge();
 	given += large_purge(UINT64_MAX);
 	return given + arena_purge(SIZE_MAX);
 }
@@ -378,5 +395,5 @@ void pools_read(struct pools_stats *stats)
 
 void pools_child(void)
 {
-	heap_child();
+	heap_child_sure();
 }

@@ -38,6 +38,8 @@ bool pools_start(size_t arena_bytes);
  * a constructor only.
  */
 bool pools_stand_by(bool everything);
+/* The process is not ours after all: gives the caller's heap and free address space up. */
+void pools_leave(void);
 /* Bytes of a page, of physical memory. */
 size_t pools_page_bytes(void);
 size_t pools_ram_bytes(void);

@@ -113,22 +113,21 @@ bool span_push_remote(struct span *span, void *first, void *last, unsigned block
 	} while (!atomic_compare_exchange_weak_explicit(&span->remote, &old, new,
 							memory_order_release,
 							memory_order_relaxed));
+	if (old == 0)
+		span->remote_last = last; /* this thread's to write until the span is notified */
 	return old == 0;
 }
 
 void span_collect(struct span *span)
 {
+	/* Before the word is cleared: then the next freer writes its own. */
+	void *last = span->remote_last;
 	uint64_t word = atomic_exchange_explicit(&span->remote, 0, memory_order_acquire);
 	void *first = (void *)(uintptr_t)(word & POINTER_MASK);
-	void *last = first;
 
 	if (!first)
 		return;
-	if (span->lfree) {
-		while (link_next(last))
-			last = link_next(last);
-		link_set(last, span->lfree);
-	}
+	link_set(last, span->lfree);
 	span->listed = (uint16_t)(span->listed + (word >> POINTER_BITS));
 	span->lfree = first;
 }

@@ -45,7 +45,10 @@ struct span {
 	/* The others' line. */
 	_Alignas(CACHE_LINE) _Atomic uint64_t remote; /* count:16 | pointer:48 */
 	struct span *notify_next;
-	uint64_t bits; /* mid: free blocks, under the class lock */
+	void *remote_last; /* of the remote chain; by who pushes the span on the stack, before */
+	/* Of a mid span, under the class lock. */
+	uint64_t bits;	 /* free blocks */
+	uint64_t purged; /* of these, whose pages were given back */
 };
 _Static_assert(sizeof(struct span) == RECORD_BYTES, "a record is two cache lines");
 _Static_assert(offsetof(struct span, remote) == CACHE_LINE, "owner and others apart");

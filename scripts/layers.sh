@@ -16,17 +16,18 @@ pools/os           1
 pools/class        1
 pools/chunk.h      2
 pools/backend      2
-pools/arena        3
+pools/ledger       3
+pools/arena        4
 pools/large        2
 pools/front.h      2
-pools/span         4
-pools/run          5
-pools/mid          5
-pools/heap         6
-pools/life         7
-pools/fast.h       7
-pools/reclaim      8
-pools/pools        9
+pools/span         5
+pools/run          6
+pools/mid          6
+pools/heap         7
+pools/life         8
+pools/fast.h       8
+pools/reclaim      9
+pools/pools       10
 
 pressure/level     1
 pressure/probe     1

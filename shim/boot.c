@@ -27,13 +27,11 @@ static struct {
 	_Atomic int mode;
 	bool arena; /* pools_start was called */
 	bool key_made;
+	pid_t pid; /* whose memory this is, vfork children left out */
 	pthread_key_t key;
 	struct options options;
 	struct boot_libc libc;
 } self;
-
-/* Which round of a thread's key destructors this is: ours waits for the second. */
-static __thread unsigned char exit_round __attribute__((tls_model("initial-exec")));
 
 static void hand_down(const struct options *options)
 {
@@ -65,11 +63,9 @@ static void read_options(void)
 		_exit(STRICT_EXIT);
 }
 
-/* Ends a thread's heap, after the destructors of other keys had their round. */
+/* Destructors of other keys may still come: they are served by the late heap. */
 static void end_thread(void *heap)
 {
-	if (exit_round++ == 0 && pthread_setspecific(self.key, heap) == 0)
-		return;
 	pools_death(heap);
 }
 
@@ -94,13 +90,15 @@ static cold enum boot_mode boot(void)
 	mode = (enum boot_mode)atomic_load(&self.mode);
 	if (mode == BOOT_COLD && environ) {
 		read_options();
-		if (!self.arena)
+		mode = choose_mode();
+		if (!self.arena && mode != BOOT_PASS)
 			pools_start(self.options.pools ? self.options.arena_max_bytes :
 							 EARLY_ARENA_BYTES);
+		else if (self.arena && mode != BOOT_POOLS)
+			pools_leave();
 		self.arena = true;
 		hand_down(&self.options);
 		self.key_made = pthread_key_create(&self.key, end_thread) == 0;
-		mode = choose_mode();
 		atomic_store(&self.mode, mode);
 	} else if (!self.arena) {
 		pools_start(256 * GiB);
@@ -136,9 +134,12 @@ struct heap *boot_heap(void)
 	struct heap *heap = pools_self(&ended);
 	enum boot_mode mode;
 
-	if (likely(heap))
+	if (likely(heap) && likely(atomic_load_explicit(&self.mode, memory_order_relaxed)))
 		return heap;
 	mode = boot_mode();
+	heap = pools_self(&ended);
+	if (heap)
+		return heap;
 	if (ended || (mode != BOOT_POOLS && mode != BOOT_COLD))
 		return NULL;
 	return start_thread();
@@ -183,8 +184,15 @@ int boot_dlopen_mask(void)
 	return RTLD_DEEPBIND;
 }
 
+/* False in a vfork child: the memory is its parent's. A child of a raw fork counts as one, too. */
+bool boot_process_is_ours(void)
+{
+	return self.pid == getpid();
+}
+
 static void after_fork(void)
 {
+	self.pid = getpid();
 	pools_child();
 }
 
@@ -208,6 +216,7 @@ static __attribute__((constructor)) void load(void)
 	int saved = errno;
 
 	look_up_libc();
+	self.pid = getpid();
 	pthread_atfork(NULL, NULL, after_fork);
 	if (mode != BOOT_PASS && !pools_stand_by(mode == BOOT_BACKEND) && mode == BOOT_BACKEND)
 		without_backend();

@@ -18,6 +18,7 @@ enum boot_mode {
 
 /* The mode, booted if need be. Any thread, any time. */
 enum boot_mode boot_mode(void);
+bool boot_process_is_ours(void);
 /* The calling thread's heap, born if need be; NULL: it has none and gets none. */
 struct heap *boot_heap(void);
 /*

@@ -22,7 +22,7 @@ static int set(pid_t pid, int resource, const struct rlimit *next, struct rlimit
 	struct rlimit lowered;
 
 	if (resource == RLIMIT_AS && next && next->rlim_cur != RLIM_INFINITY &&
-	    (pid == 0 || pid == getpid()) && boot_mode() != BOOT_PASS) {
+	    (pid == 0 || pid == getpid()) && boot_process_is_ours() && boot_mode() != BOOT_PASS) {
 		lowered = *next;
 		lowered.rlim_cur = pools_limit((size_t)next->rlim_cur);
 		next = &lowered;

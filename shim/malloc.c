@@ -54,6 +54,8 @@ static void *take_without_heap(size_t bytes, size_t align, bool zero)
 			return pools_take(NULL, bytes, align, zero);
 		break;
 	default:
+		if (!arena.base && backend_on())
+			return pools_take(NULL, bytes, align, zero);
 		break;
 	}
 	return pools_take_late(bytes, align, zero);
@@ -124,11 +126,15 @@ static cold void give(void *p)
 static cold void settle(void *p)
 {
 	struct heap *heap = heap_self;
+	struct span *span = span_of(p);
 	int saved = errno;
 
 	if (heap_enter(heap)) {
-		heap_settle(heap, span_of(p));
+		if (load_relaxed(&span->owner) == heap)
+			heap_settle(heap, span);
 		heap_leave(heap);
+	} else {
+		span->armed++, span->count++; /* the next free asks again */
 	}
 	errno = saved;
 }
@@ -181,10 +187,15 @@ exported void *calloc(size_t count, size_t each)
 /* Allocates elsewhere and copies; the old block stays if there is no memory. */
 static noinline void *move(void *p, size_t had, size_t bytes)
 {
+	int saved = errno;
 	void *block = malloc(bytes);
 
-	if (unlikely(!block))
-		return NULL;
+	if (unlikely(!block)) {
+		if (bytes > had)
+			return NULL;
+		errno = saved;
+		return p; /* a smaller one is not to be had: it stays as it is */
+	}
 	libc_memcpy(block, p, size_min(had, bytes));
 	free(p);
 	return block;

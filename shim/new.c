@@ -12,6 +12,7 @@
 #include "pools/fast.h"
 #include "shim/malloc.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 
 #define exported __attribute__((visibility("default")))
@@ -29,17 +30,32 @@ exported void _ZdaPv(void *p);
 exported void _ZdlPvm(void *p, size_t bytes);
 exported void _ZdaPvm(void *p, size_t bytes);
 
+/* A C program may have loaded libstdc++ later than us, and not for all to see. */
+static void *late_symbol(const char *name)
+{
+	void *library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+
+	return library ? dlsym(library, name) : NULL;
+}
+
 /* Asks the handler for memory until it has none to offer. */
 static cold void *new_again(size_t bytes)
 {
 	for (;;) {
-		new_handler handler = _ZSt15get_new_handlerv ? _ZSt15get_new_handlerv() : NULL;
+		new_handler (*get)(void) = _ZSt15get_new_handlerv;
+		void (*throw_bad_alloc)(void) = _ZSt17__throw_bad_allocv;
+		new_handler handler;
 		void *block;
 
+		if (!get)
+			get = (new_handler(*)(void))late_symbol("_ZSt15get_new_handlerv");
+		if (!throw_bad_alloc)
+			throw_bad_alloc = (void (*)(void))late_symbol("_ZSt17__throw_bad_allocv");
+		handler = get ? get() : NULL;
 		if (handler)
 			handler();
-		else if (_ZSt17__throw_bad_allocv)
-			_ZSt17__throw_bad_allocv();
+		else if (throw_bad_alloc)
+			throw_bad_alloc();
 		else
 			abort();
 		block = malloc(bytes);

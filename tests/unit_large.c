@@ -315,10 +315,10 @@ END_TEST
 START_TEST(refused)
 {
 	ck_assert(large_give(take(2 * CACHED)));
-	refuse.maps = 1;
+	refuse.maps = 2; /* each map is tried twice: with room to align, and without */
 	take(PAGE);
 	ck_assert_uint_eq(stats().cache_entries, 0);
-	refuse.maps = 2;
+	refuse.maps = 4;
 	ck_assert_ptr_null(large_take(PAGE, 16, false));
 	ck_assert_uint_eq(stats().blocks, 1);
 }
