@@ -19,7 +19,7 @@
 
 enum {
 	/* A heap of so many spans is dense: earlier, huge pages only make programs big. */
-	HEAP_DENSE_SPANS = 1024,
+	HEAP_DENSE_SPANS = 128,
 	BATCHES = 16,
 	BATCH_BLOCKS = 32,
 	/* Bytes that one batch may hold back from their owner. */

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 4, STEPS = 20000, HOLDS = 64, MODEL_SLICES = 128 * CHUNK_SLICES };
+enum { THREADS = 4, STEPS = 8000, HOLDS = 64, MODEL_SLICES = 512 * CHUNK_SLICES };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -77,9 +77,8 @@ START_TEST(singles)
 
 	ck_assert_uint_eq((uintptr_t)arena.base % CHUNK_BYTES, 0);
 	ck_assert(arena.records + (GiB >> SLICE_SHIFT) * RECORD_BYTES < arena.base);
-	ck_assert_uint_eq(arena_slices(), 0);
 	ck_assert(!arena_has(arena.base) && !arena_has(NULL));
-	ck_assert_uint_ge(read_stats().reserved_bytes, 1 * GiB);
+	ck_assert(arena_slices() == 0 && read_stats().reserved_bytes >= GiB);
 	ck_assert(arena_take(1, 1, ARENA_SPARSE, &dirty) == 0 && !dirty);
 	for (size_t want = 1; want < 3 * CHUNK_SLICES; want++)
 		ck_assert_uint_eq(take(1, 1), want);
@@ -139,11 +138,13 @@ static struct {
 	struct held {
 		size_t index, slices;
 	} held[HOLDS];
+	size_t slices; /* taken */
 	unsigned seed;
 } model;
 
 static void model_set(struct held *held, bool taken, bool dirty)
 {
+	model.slices += taken ? held->slices : -held->slices;
 	for (size_t i = held->index; i < held->index + held->slices; i++) {
 		ck_assert_int_ne(model.taken[i], taken);
 		model.taken[i] = taken;
@@ -158,30 +159,17 @@ static void model_take(struct held *held)
 
 	held->slices = 1 + (size_t)rand_r(&model.seed) % CHUNK_SLICES;
 	if (rand_r(&model.seed) % 8 == 0)
-		held->slices = 1 + (size_t)rand_r(&model.seed) % 200;
+		held->slices = 1 + (size_t)rand_r(&model.seed) % 1000;
 	held->index = arena_take(held->slices, align, ARENA_SPARSE, &dirty);
-	ck_assert_uint_ne(held->index, ARENA_NONE);
 	ck_assert_uint_eq(held->index % align, 0);
-	ck_assert_uint_le(held->index + held->slices, size_min(arena_slices(), MODEL_SLICES));
+	ck_assert_uint_le(held->index + held->slices, arena_slices());
 	for (size_t i = held->index; i < held->index + held->slices; i++)
 		want |= model.dirty[i];
 	ck_assert_int_eq(dirty, want);
 	model_set(held, true, false);
 }
 
-static void model_compare(void)
-{
-	size_t taken = 0, dirty = 0;
-
-	for (size_t i = 0; i < MODEL_SLICES; i++) {
-		taken += model.taken[i];
-		dirty += model.dirty[i];
-	}
-	ck_assert_uint_eq(read_stats().taken_slices, taken);
-	ck_assert_uint_eq(read_stats().dirty_slices, dirty);
-}
-
-/* Random sequences: no overlap, exact dirty flags, figures of the model. */
+/* Random sequences: no overlap, exact dirty flags, nothing lost. */
 START_TEST(random_sequence)
 {
 	model.seed = 11 + (unsigned)_i;
@@ -196,37 +184,50 @@ START_TEST(random_sequence)
 		} else {
 			model_take(held);
 		}
-		if (step % 500 == 0)
-			model_compare();
+		if (step % 64 == 0)
+			ck_assert_uint_eq(read_stats().taken_slices, model.slices);
 	}
 }
 END_TEST
 
 static _Atomic char owner[MODEL_SLICES];
 
+static void mark(const struct held *at, char taken)
+{
+	for (size_t i = at->index; i < at->index + at->slices; i++)
+		if (atomic_exchange(&owner[i], taken) == taken)
+			abort();
+}
+
 static void *busy(void *number)
 {
 	unsigned seed = (unsigned)(uintptr_t)number;
-	struct held held[16] = {{0, 0}};
 
-	for (unsigned step = 0; step < STEPS + 16; step++) {
-		struct held *at = &held[step < STEPS ? (unsigned)rand_r(&seed) % 16 : step - STEPS];
+	for (unsigned step = 0; step < STEPS; step++) {
+		struct held held[4];
 
-		for (size_t i = at->index; i < at->index + at->slices; i++)
-			if (!atomic_exchange(&owner[i], 0))
-				abort();
-		if (at->slices)
-			arena_give(at->index, at->slices, rand_r(&seed) & 4);
-		at->slices = step >= STEPS || at->slices ? 0 : 1 + (size_t)rand_r(&seed) % 40;
-		if (at->slices)
-			at->index = take(at->slices, (size_t)1 << rand_r(&seed) % 3);
-		for (size_t i = at->index; i < at->index + at->slices; i++)
-			if (i >= MODEL_SLICES || atomic_exchange(&owner[i], 1))
-				abort();
+		for (unsigned i = 0; i < COUNT(held); i++) {
+			held[i].slices = 1 + (size_t)rand_r(&seed) % 40;
+			held[i].index = take(held[i].slices, (size_t)1 << rand_r(&seed) % 3);
+			mark(&held[i], 1);
+		}
+		for (unsigned i = 0; i < COUNT(held); i++) {
+			mark(&held[i], 0);
+			arena_give(held[i].index, held[i].slices, rand_r(&seed) & 4);
+		}
 		if (step % 256 == 0)
 			arena_purge(MiB);
 	}
 	return NULL;
+}
+
+/* Passes the one free slice of the arena on. */
+static void *contend(void *unused)
+{
+	for (unsigned step = 0; step < STEPS / 2; step++)
+		if (take(1, 1) == 5)
+			arena_give(5, 1, true);
+	return unused;
 }
 
 START_TEST(four_threads)
@@ -242,6 +243,14 @@ START_TEST(four_threads)
 	/* Nothing was lost from the summary: all of it can be taken without growth. */
 	for (size_t n = arena_slices(), i = 0; i < n; i++)
 		ck_assert_uint_eq(take(1, 1), i);
+	/* Nor when the last free slice goes to and fro: a lost bit would never be set again. */
+	arena_shrink(0);
+	arena_give(5, 1, true);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, contend, NULL);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	ck_assert_uint_eq(take(1, 1), 5);
 }
 END_TEST
 
@@ -268,8 +277,6 @@ START_TEST(purge)
 	ck_assert_uint_eq(arena_purge(1), 29 * SLICE_BYTES); /* one chunk is the least */
 	ck_assert_uint_eq(read_stats().dirty_slices, 32);
 	ck_assert_uint_eq(arena_purge(SIZE_MAX), 32 * SLICE_BYTES);
-	ck_assert_uint_eq(arena_purge(SIZE_MAX), 0);
-	ck_assert_uint_eq(read_stats().purged_bytes, 61 * SLICE_BYTES);
 	ck_assert_int_eq(*arena_address(2), (char)0xaa);
 	ck_assert(arena_take_at(3, 61, &dirty) && !dirty);
 	ck_assert(is_zero(arena_address(3), 61 * SLICE_BYTES));
@@ -301,9 +308,7 @@ START_TEST(child_gets_what_was_claimed)
 		arena_child();
 		if (*arena_fork_mark() || read_stats().dirty_slices != 64)
 			_exit(1);
-		if (arena_purge(SIZE_MAX) != 64 * SLICE_BYTES || take(64, 32) != 0)
-			_exit(2);
-		_exit(is_zero(arena_address(0), 64 * SLICE_BYTES) ? 0 : 3);
+		_exit(arena_purge(SIZE_MAX) == 64 * SLICE_BYTES && take(64, 32) == 0 ? 0 : 2);
 	}
 	wait(&status);
 	ck_assert_int_eq(status, 0);
@@ -327,11 +332,9 @@ START_TEST(shrink)
 		(GiB - arena.open_bytes) / SLICE_BYTES * (SLICE_BYTES + RECORD_BYTES));
 	for (size_t i = 1; i < arena_slices(); i++)
 		ck_assert_uint_eq(take(1, 1), i);
-	ck_assert_uint_eq(take(1, 1), ARENA_NONE);
 	arena_address(arena_slices())[-1] = 1;
 	arena_give(31, 2, true);
-	ck_assert_uint_eq(take(3, 1), ARENA_NONE);
-	ck_assert_uint_eq(take(2, 2), ARENA_NONE);
+	ck_assert(take(3, 1) == ARENA_NONE && take(2, 2) == ARENA_NONE);
 	ck_assert_uint_eq(take(2, 1), 31); /* across a border */
 }
 END_TEST
@@ -344,8 +347,6 @@ START_TEST(refused_growth)
 	hook.open_max = CHUNK_BYTES;
 	ck_assert(take(1, 1) == 0 && arena_slices() == CHUNK_SLICES);
 	ck_assert_uint_eq(take(65, 1), ARENA_NONE);
-	hook.open_max = SIZE_MAX;
-	ck_assert_uint_eq(take(65, 1), 1);
 }
 END_TEST
 
@@ -372,7 +373,7 @@ START_TEST(limited)
 	struct rlimit limit = {20 * GiB, 20 * GiB};
 
 	setrlimit(RLIMIT_AS, &limit);
-	ck_assert(arena_start(256 * GiB));
+	ck_assert(arena_start(12 * GiB));
 	ck_assert_uint_le(read_stats().reserved_bytes - 10 * GiB, 32 * MiB);
 	arena_address(take(1024, 1) + 1024)[-1] = 1;
 	limit.rlim_cur = MiB;

@@ -111,8 +111,12 @@ START_TEST(all_blocks)
 		ck_assert_uint_eq(span->capacity, per_span);
 		ck_assert_uint_eq(span->bits, 0);
 	}
-	/* Empty spans go, but for the last of the class, which a purge takes. */
-	mid_give(class, blocks, count);
+	/* An empty span goes if another has room, wherever it is in the list; a purge takes all. */
+	mid_give(class, &blocks[0], 1);
+	mid_give(class, &blocks[count - 1], 1);
+	mid_give(class, &blocks[1], per_span - 1);
+	ck_assert_uint_eq(taken_slices(), 2 * class_mid_slices[class]);
+	mid_give(class, &blocks[per_span], count - per_span - 1);
 	ck_assert_uint_eq(taken_slices(), class_mid_slices[class]);
 	mid_purge();
 	ck_assert_uint_eq(taken_slices(), 0);
