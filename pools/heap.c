@@ -8,7 +8,7 @@
 #include "pools/os.h"
 #include "pools/run.h"
 
-enum { FRONT_BYTES_MAX = 2 << 20 };
+enum { FRONT_BYTES_MAX = 4 << 20 };
 
 static struct heap_policy policy = { .reserve_bytes = 4 * SLICE_BYTES, .cache_bytes = 64 * MiB };
 /* What reserves and fronts of all heaps may hold by now. */
@@ -57,16 +57,16 @@ static void close_span(struct heap *heap, struct span *span)
 
 void heap_settle(struct heap *heap, struct span *span)
 {
-	unsigned state = span->state;
+	bool was_full = span->state == SPAN_FULL;
 
+	if (was_full && span_worth(span))
+		span->state = SPAN_PARTIAL;
 	if (span_settle(span)) {
-		if (state == SPAN_PARTIAL)
+		if (!was_full)
 			span_unlink(&heap->partial[span->class], span);
 		close_span(heap, span);
-	} else if (state == SPAN_FULL && span_worth(span)) {
-		span->state = SPAN_PARTIAL;
+	} else if (was_full && span->state == SPAN_PARTIAL) {
 		span_link(&heap->partial[span->class], span);
-		span_settle(span);
 	}
 }
 

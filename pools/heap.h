@@ -20,10 +20,10 @@
 enum {
 	/* A heap of so many spans is dense: earlier, huge pages only make programs big. */
 	HEAP_DENSE_SPANS = 128,
-	BATCHES = 16,
+	BATCHES = 32,
 	BATCH_BLOCKS = 32,
 	/* Bytes that one batch may hold back from their owner. */
-	BATCH_BYTES = 16 * 1024,
+	BATCH_BYTES = 8 * 1024,
 };
 
 /* Foreign blocks of one span, freed here and not yet handed to their owner. */

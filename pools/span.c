@@ -6,7 +6,7 @@
 #include "pools/span.h"
 
 /* A full span is used again when this share of its blocks is free. */
-enum { WORTH_SHARE = 16, POINTER_BITS = 48 };
+enum { WORTH_SHARE = 8, POINTER_BITS = 48 };
 
 #define POINTER_MASK (((uint64_t)1 << POINTER_BITS) - 1)
 

@@ -127,7 +127,6 @@ static cold void settle(void *p)
 {
 	struct heap *heap = heap_self;
 	struct span *span = span_of(p);
-	int saved = errno;
 
 	if (heap_enter(heap)) {
 		if (load_relaxed(&span->owner) == heap)
@@ -136,7 +135,6 @@ static cold void settle(void *p)
 	} else {
 		span->armed++, span->count++; /* the next free asks again */
 	}
-	errno = saved;
 }
 
 static noinline void give_other(void *p)
