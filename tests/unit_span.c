@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORTH_SHARE = 16, PUSHERS = 4, CLASS_64 = 3, CLASS_16 = 0, ROUNDS = 20 };
+enum { WORTH_SHARE = 8, PUSHERS = 4, CLASS_64 = 3, CLASS_16 = 0, ROUNDS = 20 };
 
 static struct heap nobody;
 /* Of the span at hand, in order. */
