@@ -345,7 +345,7 @@ exported void *pvalloc(size_t bytes)
 	return take_aligned(pools_page_bytes(), align_up(bytes, pools_page_bytes()));
 }
 
-exported size_t malloc_usable_size(void *p)
+static cold size_t usable_far(void *p)
 {
 	size_t bytes;
 
@@ -355,6 +355,13 @@ exported size_t malloc_usable_size(void *p)
 	if (likely(bytes))
 		return bytes;
 	return boot_libc()->malloc_usable_size ? boot_libc()->malloc_usable_size(p) : 0;
+}
+
+exported size_t malloc_usable_size(void *p)
+{
+	if (likely(arena_has(p)) && likely(span_of(p)->kind == SPAN_SMALL))
+		return class_small_bytes[span_of(p)->class];
+	return usable_far(p);
 }
 
 exported void cfree(void *p)

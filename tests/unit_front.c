@@ -16,7 +16,7 @@
 enum { SMALL_BYTES = 1024, SMALL_CLASS = 31 };
 
 /* Bytes that the fronts of one heap may hold. */
-#define HEAP_FRONTS_MAX (2 * MiB)
+#define HEAP_FRONTS_MAX (4 * MiB)
 #define COUNT(array)    (sizeof(array) / sizeof(array)[0])
 #define SHUT            ((uint32_t)~0)
 

@@ -1,0 +1,46 @@
+// While one thread trims 400 MiB full of holes, another is served blocks of the same class: it waits for no more
+// than 20 ms, in the median of three tries; times in which it was not let run do not count.
+#define CASE_NO_MAIN
+#include "case.h"
+enum { BYTES = 8192, BLOCKS = 50000, TRIES = 3 };
+static volatile int stop;
+static volatile double worst;
+static long preempted(void) {
+  struct rusage used;
+  getrusage(RUSAGE_THREAD, &used);
+  return used.ru_nivcsw;
+}
+static void *is_served(void *arg) {
+  while (!stop) {
+    void *p[32];
+    long before = preempted();
+    double start = seconds_now();
+    for (int i = 0; i < 32; i++) CHECK(p[i] = malloc(BYTES));
+    for (int i = 0; i < 32; i++) free(p[i]);
+    double took = (seconds_now() - start) * 1e3;
+    if (took > worst && preempted() == before) worst = took;
+  }
+  return arg;
+}
+static double attempt(char **block) {
+  for (size_t i = 0; i < BLOCKS; i++) CHECK(block[i] = malloc(BYTES)), block[i][0] = block[i][5000] = 1;
+  for (size_t i = 0; i < BLOCKS; i += 2) free(block[i]);
+  stop = 0;
+  pthread_t t = start_thread(is_served, NULL);
+  usleep(50000);
+  worst = 0;
+  malloc_trim(0);
+  stop = 1;
+  join_thread(t);
+  for (size_t i = 1; i < BLOCKS; i += 2) free(block[i]);
+  malloc_trim(0);
+  return worst;
+}
+int main(void) {
+  static char *block[BLOCKS];
+  double took[TRIES];
+  int slow = 0;
+  for (int i = 0; i < TRIES; i++) slow += (took[i] = attempt(block)) > 20;
+  CHECKF(slow <= TRIES / 2, "waited %.1f, %.1f, %.1f ms", took[0], took[1], took[2]);
+  return 0;
+}
