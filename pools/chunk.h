@@ -37,7 +37,7 @@ static inline uint64_t chunk_claimed(uint64_t word)
 	return (word >> CHUNK_SLICES) & ~word & CHUNK_ALL;
 }
 
-/* First of `slices` free neighbours whose index is a multiple of align (a power of 2), or -1. */
+/* First of `slices` (at most 32) free neighbours whose index is a multiple of align (a power of 2), or -1. */
 static inline int chunk_fit(uint64_t word, size_t slices, size_t align)
 {
 	static const uint32_t starts[] = { 0xffffffff, 0x55555555, 0x11111111,

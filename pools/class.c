@@ -54,14 +54,8 @@ _Static_assert(RUN_MAX == 1 * MiB, "the largest bucket is 1 MiB");
 
 size_t class_aligned(size_t bytes, size_t align)
 {
-	size_t step = size_max(align, BLOCK_ALIGN);
+	/* A multiple of a power of two is rounded up to a multiple of it, too. */
+	size_t n = align_up(bytes ? bytes : 1, size_max(align, BLOCK_ALIGN));
 
-	for (size_t n = align_up(bytes ? bytes : 1, step); n <= MID_MAX; n += step) {
-		size_t block = n <= SMALL_MAX ? class_small_bytes[class_small(n)] :
-						class_mid_bytes[class_front(n)];
-
-		if (block % align == 0)
-			return n;
-	}
-	return size_max(bytes, MID_MAX + 1);
+	return n <= MID_MAX ? n : size_max(bytes, MID_MAX + 1);
 }

@@ -59,7 +59,7 @@ static inline size_t class_front_bytes(unsigned front)
 }
 
 /*
- * The smallest request size >= bytes whose block is a multiple of align
+ * A request size >= bytes whose block is the smallest that is a multiple of align
  * (a power of two <= SLICE_BYTES): spans start at slices, so such blocks are
  * aligned. Above MID_MAX any run is.
  */

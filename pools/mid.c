@@ -120,10 +120,14 @@ void mid_give(unsigned class, void *const *blocks, unsigned count)
 	lock_drop(&classes[class].lock);
 }
 
-/* Gives whole pages inside runs of the free blocks `bits` back, but those that had been. */
-static size_t purge_holes(struct span *span, uint64_t bits)
+/*
+ * Gives whole pages inside runs of the free blocks `bits` back, but for runs that
+ * had been. Counts what is new, and returns the blocks whose pages are gone.
+ */
+static uint64_t purge_holes(struct span *span, uint64_t bits, size_t *given)
 {
-	size_t bytes = class_mid_bytes[span->class], given = 0;
+	size_t bytes = class_mid_bytes[span->class];
+	uint64_t gone = bits & span->purged;
 
 	while (bits) {
 		unsigned at = (unsigned)__builtin_ctzll(bits);
@@ -134,11 +138,16 @@ static size_t purge_holes(struct span *span, uint64_t bits)
 		uintptr_t to = align_down((uintptr_t)span_start(span) + (at + n) * bytes,
 					  os_page_bytes);
 
-		if (from < to && (run & ~span->purged) && os_purge((char *)from, to - from))
-			given += to - from;
+		if (from >= to) {
+			gone |= run; /* nothing of it can go */
+		} else if ((run & ~span->purged) && os_purge((char *)from, to - from)) {
+			gone |= run;
+			*given += size_min(to - from, bytes * (size_t)__builtin_popcountll(
+							       run & ~span->purged));
+		}
 		bits &= ~run;
 	}
-	return given;
+	return gone;
 }
 
 /*
@@ -148,8 +157,8 @@ static size_t purge_holes(struct span *span, uint64_t bits)
 static size_t purge_span(struct span *span, unsigned class)
 {
 	struct span **list = &classes[class].list;
-	uint64_t bits = 0;
-	size_t given;
+	uint64_t bits = 0, gone;
+	size_t given = 0;
 
 	lock_take(&classes[class].lock);
 	if (span->kind == SPAN_MID && span->class == class && span->back == 0)
@@ -161,12 +170,12 @@ static size_t purge_span(struct span *span, unsigned class)
 	span->bits = 0;
 	span_unlink(list, span);
 	lock_drop(&classes[class].lock);
-	given = purge_holes(span, bits);
+	gone = purge_holes(span, bits, &given);
 	lock_take(&classes[class].lock);
 	if (!span->bits)
 		span_link(list, span);
 	span->bits |= bits;
-	span->purged |= bits;
+	span->purged |= gone;
 	if (span->bits == all_blocks(span)) {
 		span_unlink(list, span);
 		close_span(span);

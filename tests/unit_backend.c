@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_backend: mimalloc behind its fence; without the library only that it is off.
  * Owns: nothing. Calls: backend, os. Threads: up to four; a fork child.

@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_chunk: the 64-bit word of 32 slices against naive loops over its bits.
  * Owns: a random sequence. Calls: chunk. Threads: one.

@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_class: every entry of the tables in pools/class against the rules in class.h.
  * Owns: nothing. Calls: class. Threads: one.

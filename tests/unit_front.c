@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_front: the stack of front.h within its bounds, and what its closing store writes;
  * then how heaps let fronts and reserves grow, and the caps over all of them.
@@ -130,7 +129,7 @@ START_TEST(walk)
 	unsigned seed = 7;
 
 	reset(0, 0, lim);
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < 20000; i++) {
 		void *block = &blocks[rand_r(&seed) % COUNT(blocks)];
 
 		if (i % 64 == 0) {
@@ -257,7 +256,7 @@ START_TEST(heap_bound_and_stealing)
 	unsigned last = FRONT_CLASSES - 1;
 
 	for (unsigned round = 0; round < 5; round++)
-		for (unsigned class = 0; class < FRONT_CLASSES; class ++) {
+		for (unsigned class = 0; class < FRONT_CLASSES; class++) {
 			exercise(class, 14);
 			room_bytes(heap_self);
 		}

@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_heap: lives of heaps, refills of small blocks, batches of foreign ones.
  * Owns: nothing. Calls: heap, fast, mid, arena, pools. Threads: a few, one after
@@ -258,7 +257,7 @@ START_TEST(give_up_closes_what_is_empty)
 {
 	void *kept;
 
-	for (unsigned class = 0; class < SMALL_CLASSES; class ++) {
+	for (unsigned class = 0; class < SMALL_CLASSES; class++) {
 		unsigned n = (unsigned)size_min(3 * SLICE_BYTES / class_small_bytes[class], 3000);
 
 		take_many(n, class);
@@ -277,11 +276,11 @@ START_TEST(give_up_closes_what_is_empty)
 	ck_assert_uint_eq(heap_self->spans, 0);
 	trim();
 	ck_assert_uint_eq(taken_slices(), 0);
-	for (unsigned class = 0; class < SMALL_CLASSES; class ++) {
-		ck_assert_ptr_eq(heap_self->current[class], &span_none);
-		ck_assert_ptr_null(heap_self->head[class]);
-		ck_assert_ptr_null(heap_self->partial[class]);
-	}
+	for (unsigned class = 0; class < SMALL_CLASSES; class++)
+		ck_assert(heap_self->current[class] == &span_none && !heap_self->head[class] &&
+			  heap_self->fresh[class] == &span_none && !heap_self->partial[class]);
+	take_small(CLASS_64);
+	ck_assert(heap_self->spans == 1 && taken_slices() == 1);
 }
 END_TEST
 

@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_ledger: slices taken and given, by words alone, against a bitmap.
  * Owns: the ledger's memory, the model. Calls: ledger. Threads: up to four.

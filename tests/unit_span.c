@@ -1,4 +1,3 @@
-// flags: -lc
 /*
  * unit_span: I1 to I4 of span.h: where each block of a span is, and what is armed.
  * Owns: an owner that is no heap. Calls: span, pools. Threads: one owner, four that free.
