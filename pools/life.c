@@ -40,14 +40,27 @@ static struct {
 	size_t bytes, open, used;
 } heaps;
 
+/* A page of its own where there is no arena: large blocks have locks, too. */
+static _Atomic unsigned *make_mark(void)
+{
+	_Atomic unsigned *mark = os_map(os_page_bytes, os_page_bytes);
+
+	if (!mark || os_wipe_on_fork(mark, os_page_bytes))
+		return mark;
+	os_unmap(mark, os_page_bytes);
+	return NULL;
+}
+
 void heap_start(void)
 {
+	registry.fork_mark = arena.base ? arena_fork_mark() : make_mark();
+	if (registry.fork_mark)
+		atomic_store_explicit(registry.fork_mark, 1, memory_order_relaxed);
+	if (!arena.base)
+		return;
 	heaps.bytes = size_min(os_address_limit() / HEAPS_ADDRESS_SHARE, HEAPS_MAX_BYTES);
 	heaps.bytes = align_up(size_max(heaps.bytes, HEAPS_MIN_BYTES), HEAPS_STEP_BYTES);
 	heaps.start = os_reserve(heaps.bytes, HEAPS_STEP_BYTES);
-	registry.fork_mark = arena_fork_mark();
-	if (registry.fork_mark)
-		atomic_store_explicit(registry.fork_mark, 1, memory_order_relaxed);
 }
 
 struct heap *heap_first(void)

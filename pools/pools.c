@@ -23,8 +23,7 @@ bool pools_start(size_t arena_bytes)
 
 	os_start();
 	started = arena_start(arena_bytes);
-	if (started)
-		heap_start();
+	heap_start();
 	return started;
 }
 
@@ -335,7 +334,7 @@ static void trim_inside(struct heap *heap)
 
 size_t pools_trim(void)
 {
-	struct heap *heap;
+	struct heap *heap, *dead;
 	bool ended;
 	size_t given;
 
@@ -345,16 +344,17 @@ size_t pools_trim(void)
 		return 0;
 	if (heap)
 		trim_inside(heap);
-	given = mid_purge(); /* inside: a signal handler must not meet its locks */
+	/* Inside its own heap to the end: a signal handler must not meet locks of mid. */
+	given = mid_purge();
+	for (dead = heap_first(); dead; dead = dead->next) {
+		if (!dead->dead || !heap_try(dead))
+			continue;
+		if (dead->dead)
+			trim_inside(dead);
+		heap_leave(dead);
+	}
 	if (heap)
 		heap_leave(heap);
-	for (heap = heap_first(); heap; heap = heap->next) {
-		if (!heap->dead || !heap_try(heap))
-			continue;
-		if (heap->dead)
-			trim_inside(heap);
-		heap_leave(heap);
-	}
 	backend_trim();
 	given += large_purge(UINT64_MAX);
 	return given + arena_purge(SIZE_MAX);
