@@ -121,6 +121,7 @@ static cold struct heap *start_thread(void)
 {
 	int saved = errno;
 	struct heap *heap = pools_birth();
+
 	/* With the heap in place: for a key of 32 and above this allocates. */
 	if (heap && self.key_made)
 		pthread_setspecific(self.key, heap);

@@ -225,9 +225,8 @@ static cold void *resize_far(void *p, size_t bytes)
 /* From one small class to another, all by hits, in one piece; NULL: not done. */
 static always_inline void *resize_small(void *p, size_t had, size_t bytes)
 {
-	void *block;
-
 	size_t room = bytes > had ? bytes + bytes / GROWTH_SHARE : bytes;
+	void *block;
 
 	if (unlikely(room > SMALL_MAX))
 		return NULL;
